@@ -1,0 +1,119 @@
+"""Artifacts: a fitted model as a folder that holds no code: config.json and model-<digest>.safetensors.
+
+config.json names the weights and is renamed into place last, so a folder is the old model or the new one. Loading a
+stranger's folder runs nothing of theirs: the config is checked field by field, the model is built on the meta device
+(shapes, no memory), and only when every shape in the file's header agrees are tensors read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genus.files import DamagedFile, header_shapes, read_tensors, tensor_bytes, write_atomically
+from genus.model import Model
+from genus.registry import find_model, name_of
+from genus.spaces import space_config, space_from
+
+FORMAT = 1
+LARGEST_CONFIG = 64 * 2**20  # bytes; the alphabet of a text and the columns of a table fit many times over
+_KEYS = {"format", "genus", "model", "hyper_parameters", "space", "given_space", "weights"}
+
+
+def save_model(model: Model, folder: str | Path) -> None:
+    """Write a fitted model to a folder. Raises RuntimeError if it is not fitted, OSError if the disk refuses."""
+    import genus
+
+    folder = Path(folder)
+    space = model.fitted_space
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
+    folder.mkdir(parents=True, exist_ok=True)
+    content = tensor_bytes(dict(model.state_dict()), {"model": type(model).__name__})
+    weights = f"model-{hashlib.blake2b(content, digest_size=8).hexdigest()}.safetensors"
+    config = {
+        "format": FORMAT,
+        "genus": genus.__version__,
+        "model": name_of(type(model)),
+        "hyper_parameters": model.get_params(),
+        "space": space_config(space),
+        "given_space": None if model.given_space is None else space_config(model.given_space),
+        "weights": weights,
+    }
+    write_atomically(folder / weights, content)
+    write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+    for older in folder.glob("model-*.safetensors"):
+        if older.name != weights:
+            older.unlink(missing_ok=True)
+
+
+def load_model(folder: str | Path) -> Model:
+    """The fitted model of a folder. Raises FileNotFoundError if there is none, ValueError if it is not sound."""
+    folder = Path(folder)
+    path = folder / "config.json"
+    if not path.is_file():
+        there = "it holds checkpoints of an unfinished run: go on with resume" if (folder / "checkpoints").is_dir() else "fit one with run=, or save one"
+        raise FileNotFoundError(f"{folder}: holds no model (no config.json); {there}")
+    config = _read_config(path)
+    cls = find_model(config["model"])
+    try:
+        model = cls(**config["hyper_parameters"])
+    except TypeError as error:
+        raise ValueError(f"{path}: {error}") from error
+    space = space_from(config["space"])
+    model.given_space = None if config["given_space"] is None else space_from(config["given_space"])
+    if (reason := model.refuses(space)) is not None:
+        raise ValueError(f"{path}: {config['model']} cannot stand on this space: {reason}")
+    weights = folder / config["weights"]
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights}: the weights that config.json names are missing")
+    shapes = header_shapes(weights)
+    _build_on_meta(model, space, path)
+    _compare(model, shapes, weights)
+    tensors, _ = read_tensors(weights)
+    model.load_state_dict(tensors, strict=True, assign=True)
+    model.space = space
+    return model.eval()
+
+
+def _build_on_meta(model: Model, space: Any, path: Path) -> None:
+    try:
+        with torch.device("meta"):
+            model.build(space)
+    except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise ValueError(f"{path}: these hyper-parameters make no {type(model).__name__}: {error}") from error
+
+
+def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path: Path) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if missing := expected.keys() - shapes.keys():
+        raise ValueError(f"{path}: the tensor {min(missing)!r} is missing")
+    if unknown := shapes.keys() - expected.keys():
+        raise ValueError(f"{path}: the tensor {min(unknown)!r} belongs to no part of this model")
+    for name, shape in expected.items():
+        if shapes[name][0] != shape:
+            raise ValueError(f"{path}: the tensor {name!r} has shape {shapes[name][0]}, but config.json asks for {shape}")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise ValueError(f"{path}: is {path.stat().st_size / 2**20:.0f} MB, too large for a config")
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path}: is not JSON; the file is damaged") from error
+    if not isinstance(config, dict) or set(config) != _KEYS:
+        odd = sorted(_KEYS ^ set(config))[0] if isinstance(config, dict) else "an object"
+        raise ValueError(f"{path}: is no config of a genus model: {odd!r} is missing or unknown")
+    if config["format"] != FORMAT:
+        raise ValueError(f"{path}: is of format {config['format']!r}, but this genus reads {FORMAT}; update genus")
+    weights = config["weights"]
+    if not isinstance(weights, str) or Path(weights).name != weights or not weights.endswith(".safetensors"):
+        raise ValueError(f"{path}: weights={weights!r} must be the name of a .safetensors file in the same folder")
+    if not isinstance(config["hyper_parameters"], dict) or not isinstance(config["model"], str):
+        raise ValueError(f"{path}: model and hyper_parameters must be a name and an object")
+    return config

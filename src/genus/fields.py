@@ -1,0 +1,183 @@
+"""Hyper-parameters: the annotated class fields of a model, with the rule and the sentence of each.
+
+    class VAE(...):
+        latent_dim: Count = 16      # numbers in the code z
+
+declares one: its name, its type, its rule (a count is at least 1), its default, and in the comment the sentence that
+`--help` and the reference page print. The Python constructor, the command line and config.json all read this one line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import re
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+
+
+@dataclass(frozen=True)
+class Between:
+    """The rule low <= value <= high (low < value where `above`)."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+
+    def holds(self, value: float) -> bool:
+        return (value > self.low if self.above else value >= self.low) and value <= self.high
+
+    def __str__(self) -> str:
+        lower = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+        if math.isinf(self.high):
+            return lower
+        return f"{lower} and at most {self.high:g}"
+
+
+# The upper ends are far beyond any use; they keep a stranger's config.json from asking for a billion layers.
+Count = Annotated[int, Between(1, 10**9)]
+Depth = Annotated[int, Between(1, 1000)]
+Positive = Annotated[float, Between(0, above=True)]
+NonNegative = Annotated[float, Between(0)]
+Share = Annotated[float, Between(0, 0.95)]  # of something that must not vanish
+
+
+@dataclass(frozen=True)
+class Field:
+    """One hyper-parameter: its name, plain type (Union and Literal allowed), rule, default and sentence."""
+
+    name: str
+    type: Any
+    rule: Between | None
+    default: Any
+    sentence: str
+
+    @property
+    def choices(self) -> tuple[Any, ...] | None:
+        """The allowed values of a Literal, else None."""
+        for option in _options(self.type):
+            if get_origin(option) is Literal:
+                return get_args(option)
+        return None
+
+    def check(self, value: Any, owner: str) -> Any:
+        """Return `value` as the field keeps it, or raise: TypeError for the wrong type, ValueError against the rule."""
+        for option in _options(self.type):
+            accepted, kept = _accept(option, value)
+            if accepted:
+                if self.rule is not None and kept is not None and not isinstance(kept, str | bool):
+                    for number in kept if isinstance(kept, tuple) else (kept,):
+                        if not self.rule.holds(number):
+                            raise ValueError(f"{owner}: {self.name}={value!r}, but {self.name} must be {self.rule}")
+                return kept
+        if self.choices and isinstance(value, str):
+            known = ", ".join(map(repr, self.choices))
+            raise ValueError(f"{owner}: {self.name}={value!r} is not known: choose one of {known}{perhaps(value, self.choices)}")
+        raise TypeError(f"{owner}: {self.name}={value!r} is {_kind(value)}, but {self.name} must be {self.described}")
+
+    @property
+    def described(self) -> str:
+        """The type in words, for messages and help."""
+        return " or ".join(_describe(option) for option in _options(self.type))
+
+
+def perhaps(word: str, known: typing.Iterable[Any]) -> str:
+    """'; perhaps you meant ...' when one of the known words is close, else nothing."""
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)
+    return f"; perhaps you meant {close[0]!r}" if close else ""
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _accept(option: Any, value: Any) -> tuple[bool, Any]:
+    if option is type(None):
+        return value is None, None
+    if get_origin(option) is Literal:
+        return value in get_args(option), value
+    if option is bool:
+        return isinstance(value, bool), value
+    if option is int:
+        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        return whole, int(value) if whole else value
+    if option is float:
+        real = isinstance(value, typing.SupportsFloat) and not isinstance(value, bool | str) and _is_number(value)
+        return real, value if isinstance(value, int | float) else float(value) if real else value
+    if option is str:
+        return isinstance(value, str), value
+    if get_origin(option) is tuple:
+        (item, _) = get_args(option)
+        if not isinstance(value, tuple | list) or not all(_accept(item, v)[0] for v in value):
+            return False, value
+        return True, tuple(_accept(item, v)[1] for v in value)
+    raise TypeError(f"a hyper-parameter cannot have the type {option!r}")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not math.isnan(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _describe(option: Any) -> str:
+    if option is type(None):
+        return "None"
+    if get_origin(option) is Literal:
+        return "one of " + ", ".join(repr(value) for value in get_args(option))
+    if get_origin(option) is tuple:
+        return "a tuple of " + _describe(get_args(option)[0]) + "s"
+    return {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}.get(option, str(option))
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"
+
+
+_COMMENTED_FIELD = re.compile(r"^    (\w+)\s*:[^#]*#\s*(.+?)\s*$", re.MULTILINE)
+
+
+@cache
+def fields_of(cls: type) -> dict[str, Field]:
+    """The hyper-parameters of a class, its own first, then those of its parents."""
+    found: dict[str, Field] = {}
+    for parent in cls.__mro__:
+        own = parent.__dict__.get("__annotations__", {})
+        if not own or parent.__module__.startswith("torch."):  # nn.Module annotates attributes of its own
+            continue
+        hints = typing.get_type_hints(parent, include_extras=True)
+        sentences = dict(_COMMENTED_FIELD.findall(_source(parent)))
+        for name in own:
+            annotation = hints[name]
+            if name.startswith("_") or name in found or ClassVar in (annotation, get_origin(annotation)):
+                continue
+            if not hasattr(cls, name):
+                continue
+            rule = None
+            if get_origin(annotation) is Annotated:
+                annotation, rule = annotation.__origin__, annotation.__metadata__[0]
+            else:
+                inner = [_split(option) for option in _options(annotation)]
+                rules = [r for _, r in inner if r is not None]
+                if rules:
+                    rule, annotation = rules[0], Union[tuple(option for option, _ in inner)]  # noqa: UP007
+            found[name] = Field(name, annotation, rule, getattr(cls, name), sentences.get(name, ""))
+    return found
+
+
+def _split(option: Any) -> tuple[Any, Between | None]:
+    if get_origin(option) is Annotated:
+        return option.__origin__, option.__metadata__[0]
+    return option, None
+
+
+def _source(cls: type) -> str:
+    try:
+        return inspect.getsource(cls)
+    except (OSError, TypeError):  # frozen or interactive: fields without sentences
+        return ""

@@ -1,0 +1,96 @@
+"""Writing so that nothing is lost: beside, fsynced, then renamed. And tensors in files that hold no code.
+
+A reader sees the old file or the new one, never half of one; an acknowledged write survives SIGKILL and a power cut.
+Every tensor file carries a digest of its content, so that a damaged one is known for what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class DamagedFile(ValueError):
+    """A file whose content is not what was written."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def tensor_bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
+    """A safetensors file of the tensors, with `about` (JSON) and a digest of both in its header."""
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    text = json.dumps(about, sort_keys=True)
+    return save(tensors, {"about": text, "digest": _digest(tensors, text)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `tensor_bytes` wrote. Raises DamagedFile for anything that is not exactly that."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = header["about"]
+        if header["digest"] != _digest(tensors, text):
+            raise DamagedFile(f"{path}: its content does not match its digest; the file is damaged")
+        about = json.loads(text)
+    except DamagedFile:
+        raise
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+        raise DamagedFile(f"{path}: is no tensor file of genus, or a damaged one ({error})") from error
+    return tensors, about
+
+
+def header_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and dtype of every tensor in a safetensors file, from its header alone. Raises DamagedFile."""
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size - 8, 100_000_000):
+                raise DamagedFile(f"{path}: is no safetensors file")
+            header = json.loads(file.read(length))
+        return {
+            name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items() if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedFile(f"{path}: is no safetensors file, or a damaged one") from error
+
+
+def _digest(tensors: dict[str, Tensor], text: str) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

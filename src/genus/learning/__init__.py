@@ -1,0 +1,8 @@
+"""Learning: the ways a model learns, each written once."""
+
+from genus.learning.closed_form import LearnsInClosedForm
+from genus.learning.em import LearnsByEM
+from genus.learning.gradient import LearnsByGradient, Player, Recipe
+from genus.learning.learns import Learns, Settings
+
+__all__ = ["Learns", "LearnsByEM", "LearnsByGradient", "LearnsInClosedForm", "Player", "Recipe", "Settings"]

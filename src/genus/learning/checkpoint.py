@@ -1,0 +1,68 @@
+"""Checkpoints of a run: parameters, optimisers and one integer, in one file each; the last two are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genus.files import DamagedFile, read_tensors, tensor_bytes, write_atomically
+
+KEPT = 2
+
+
+class Checkpoints:
+    """run/checkpoints/step-<number>.safetensors."""
+
+    def __init__(self, run: Path) -> None:
+        self.folder = run / "checkpoints"
+
+    def save(self, step: int, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Write the state after `step` steps, then remove all but the last two."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path(step), tensor_bytes(tensors, {**about, "step": step}))
+        for older in self._found()[KEPT:]:
+            older.unlink(missing_ok=True)
+
+    def latest(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The newest sound checkpoint, passing over torn and damaged ones; None if there is none."""
+        for path in self._found():
+            try:
+                return read_tensors(path)
+            except DamagedFile:
+                continue
+        return None
+
+    def clear(self) -> None:
+        """Remove the checkpoints of an earlier run in the same folder."""
+        for path in self._found():
+            path.unlink(missing_ok=True)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:010d}.safetensors"
+
+    def _found(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
+
+
+def environment(device: torch.device, world: int) -> dict[str, Any]:
+    """What a bitwise resume depends on besides the seed."""
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": device.type, "processes": world}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, name: str) -> dict[str, Tensor]:
+    """The state of an optimiser as named tensors."""
+    state = optimiser.state_dict()["state"]
+    return {f"{name}/{i}/{key}": torch.as_tensor(value) for i, entry in state.items() for key, value in entry.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, name: str, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimiser_tensors` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for full, tensor in tensors.items():
+        if full.startswith(f"{name}/"):
+            _, i, key = full.rsplit("/", 2)
+            state.setdefault(int(i), {})[key] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

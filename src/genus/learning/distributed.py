@@ -1,0 +1,44 @@
+"""Many processes under `torchrun`: torch.distributed, and nothing of our own."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def start(device: torch.device) -> tuple[int, int]:
+    """(rank, number of processes); joins the process group that torchrun set up, if there is one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of fit's `device=`: "auto" is this process's GPU where there is one. Raises ValueError."""
+    if name == "auto":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device={name!r} is not known: choose 'auto', 'cpu' or 'cuda'") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={name!r}: this torch sees no GPU; choose 'cpu', or install torch for CUDA")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def sum_over_ranks(statistics: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Statistics that add up, added up over all processes."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        for tensor in statistics.values():
+            dist.all_reduce(tensor)
+    return statistics
+
+
+def barrier() -> None:
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.barrier()

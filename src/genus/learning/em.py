@@ -1,0 +1,97 @@
+"""Learning by expectation-maximisation (Dempster, Laird & Rubin 1977), written once.
+
+    E   expect(batch) -> statistics that add up, among them log_likelihood = sum log p(x) and count (K,), which sums to the points
+    M   maximise(statistics) sets the parameters; log p(data) never falls
+
+Restarts keep the best. Because the statistics add up, data larger than memory and many processes need no second version.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from genus.data import Examples
+from genus.fields import Count, NonNegative
+from genus.learning.history import History, Progress
+from genus.learning.learns import Learns, Settings
+from genus.learning.passes import Passes, Statistics
+from genus.randomness import key, randomness
+from genus.spaces import Encoded
+
+START_ROWS = 20_000  # points a start is chosen from
+
+
+class LearnsByEM(Learns):
+    """A model writes `coordinates`, `initialise`, `expect` and `maximise`."""
+
+    way: ClassVar[str] = "by EM (its length is max_iter and tol)"
+    takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
+
+    n_init: Count = 1  # starts; the one that ends with the highest likelihood is kept
+    max_iter: Count = 200  # EM iterations of a start
+    tol: NonNegative = 1e-5  # a start has converged when an iteration gains less, nats per point
+
+    def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
+        """What is learned from, made of encoded points once."""
+        raise NotImplementedError
+
+    def initialise(self, some: Tensor) -> None:
+        """Set the parameters for a start, from some of the points; randomness is keyed by the start."""
+        raise NotImplementedError
+
+    def expect(self, batch: Tensor) -> Statistics:
+        """Expected statistics of a batch under the present parameters; with log_likelihood and count."""
+        raise NotImplementedError
+
+    def maximise(self, statistics: Statistics) -> None:
+        """Set the parameters to what makes the expected statistics most likely."""
+        raise NotImplementedError
+
+    def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
+        assert self.space is not None
+        self.build(self.space)
+        self.to(settings.device)
+        passes = Passes(train, lambda x, g: self.coordinates(x, g, settings), settings)
+        some = passes.some(START_ROWS, key(settings.seed, "start"))
+        best, best_state, converged = -torch.inf, None, False
+        with torch.no_grad(), History(settings) as history, Progress(settings, self.n_init * self.max_iter, "it") as bar:
+            for start in range(self.n_init):
+                with randomness(settings.seed, "initialise", start):
+                    self.initialise(some)
+                value, done = self._climb(passes, history, bar, start)
+                if value > best:
+                    best, best_state, converged = value, copy.deepcopy(self.state_dict()), done
+        if best_state is None:
+            raise FloatingPointError(
+                f"{type(self).__name__}: the log-likelihood was not a number in any of {self.n_init} starts; the data may hold extreme values"
+            )
+        self.load_state_dict(best_state)
+        if not converged:
+            warnings.warn(
+                f"{type(self).__name__} stopped after max_iter={self.max_iter} before gains fell below tol={self.tol:g}; "
+                "raise max_iter for a better fit",
+                stacklevel=4,
+            )
+
+    def _climb(self, passes: Passes, history: History, bar: Progress, start: int) -> tuple[float, bool]:
+        """EM from the present parameters: (mean log-likelihood reached, whether it converged)."""
+        before = -torch.inf
+        for iteration in range(self.max_iter):
+            statistics = passes.sum(self.expect)
+            value = float(statistics["log_likelihood"] / statistics["count"].sum())
+            if value != value:
+                return -torch.inf, False
+            history.write({"start": start, "iteration": iteration, "log_likelihood": value})
+            bar.advance(1, {"start": start + 1, "log p": f"{value:.4f}"})
+            if value - before < self.tol:
+                return value, True
+            before = value
+            self.maximise(statistics)
+        statistics = passes.sum(self.expect)
+        value = float(statistics["log_likelihood"] / statistics["count"].sum())
+        return (value, False) if value == value else (-torch.inf, False)

@@ -1,0 +1,74 @@
+"""History: a line of JSON an event; and the progress bar."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, Self
+
+from genus.learning.learns import Settings
+
+
+class History:
+    """run/history.jsonl: one JSON object a line, appended as it happens. A torn last line is dropped when read."""
+
+    def __init__(self, settings: Settings, keep: Callable[[dict[str, Any]], bool] | None = None) -> None:
+        self._file = None
+        if settings.run is None or settings.rank != 0:
+            return
+        settings.run.mkdir(parents=True, exist_ok=True)
+        path = settings.run / "history.jsonl"
+        kept = [record for record in read_history(path) if keep(record)] if keep and path.exists() else []
+        self._file = open(path, "w")
+        for record in kept:
+            self.write(record)
+
+    def write(self, record: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def read_history(path: Any) -> list[dict[str, Any]]:
+    """The records of a history file."""
+    records = []
+    with open(path) as file:
+        for line in file:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+    return records
+
+
+class Progress:
+    """A bar on stderr: done, per second, time left, and the latest numbers. On a file or pipe it writes rarely."""
+
+    def __init__(self, settings: Settings, total: int, unit: str, done: int = 0, scale: bool = False) -> None:
+        from tqdm.auto import tqdm
+
+        rarely = not sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total, initial=done, unit=unit, unit_scale=scale, dynamic_ncols=not rarely, leave=False,
+            mininterval=30 if rarely else 0.1, delay=5 if rarely else 0.5,
+            disable=not settings.progress or settings.rank != 0,
+        )  # fmt: skip
+
+    def advance(self, amount: int, numbers: dict[str, Any]) -> None:
+        if not self._bar.disable:
+            self._bar.set_postfix(numbers, refresh=False)
+            self._bar.update(amount)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()

@@ -1,0 +1,161 @@
+"""Learns: `fit`, shared by every way of learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+
+from genus.data import Dataset, Examples, examples_of, fit_space, missing_values
+from genus.learning.distributed import device_of, start
+from genus.model import Conditional, Model
+from genus.randomness import check_seed, generator
+
+Precision = Literal["auto", "float32", "float64", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `fit` was asked, checked. None: the model's own default."""
+
+    epochs: int | None
+    steps: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    seed: int
+    device: torch.device
+    precision: Precision
+    run: Path | None
+    resume: bool
+    progress: bool
+    rank: int
+    world: int
+
+    def working_dtype(self, data: torch.Tensor) -> torch.dtype:
+        """Of closed forms and EM: what was asked, else the data's own where it is floating, else float32."""
+        if self.precision in ("float32", "float64"):
+            return torch.float64 if self.precision == "float64" else torch.float32
+        return torch.float64 if data.dtype in (torch.float64, torch.int64, torch.int32) else torch.float32
+
+
+class Learns(Model):
+    """A model that learns from data."""
+
+    way: ClassVar[str]  # in words, for messages
+    takes: ClassVar[frozenset[str]]  # the arguments of fit that make sense for this way of learning
+
+    def fit(
+        self,
+        data: Any,
+        y: Any = None,
+        *,
+        given: Any = None,
+        validation: Any = None,
+        epochs: int | None = None,
+        steps: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        precision: Precision = "auto",
+        run: str | Path | None = None,
+        resume: bool = False,
+        progress: bool = True,
+    ) -> Self:
+        """Learn from data; returns self.
+
+        data: a Dataset (its train part is learned, its valid part watched), a name or path of one, or raw data: an
+        array or tensor, a DataFrame, a list of strings, a list of ragged arrays. y is ignored (scikit-learn passes it).
+        given: conditions to learn with, one an example; names of columns; or True for a dataset's labels.
+        validation: data to watch (stop early, keep the best), or a share of the training data such as 0.1.
+        run: a folder for checkpoints, history and the model; resume=True goes on exactly where it stopped.
+        Raises ValueError or TypeError before anything is changed; on any error the model stays as it was.
+        """
+        asked = {
+            "validation": validation, "epochs": epochs, "steps": steps, "batch_size": batch_size,
+            "learning_rate": learning_rate, "resume": resume or None,
+        }  # fmt: skip
+        for name, value in asked.items():
+            if value is not None and name not in self.takes:
+                raise ValueError(f"{name}={value!r}: {type(self).__name__} learns {self.way} and takes no {name}; drop it")
+        for name in ("epochs", "steps", "batch_size"):
+            value = asked[name]
+            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
+                raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
+        if learning_rate is not None and not 0 < float(learning_rate) < float("inf"):
+            raise ValueError(f"learning_rate={learning_rate!r} must be a number above 0")
+        if epochs is not None and steps is not None:
+            raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
+        if precision not in ("auto", "float32", "float64", "bfloat16"):
+            raise ValueError(f"precision={precision!r} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
+        if resume and run is None:
+            raise ValueError("resume=True goes on with a run: pass run=folder")
+        place = device_of(device)
+        rank, world = start(place)
+        settings = Settings(
+            epochs, steps, batch_size, learning_rate, check_seed(seed), place, precision,
+            None if run is None else Path(run), bool(resume), bool(progress), rank, world,
+        )  # fmt: skip
+        train, valid = self.parts(data, given, validation, settings.seed)
+        # all learning happens on a fresh twin, so that an error leaves this model as it was
+        twin = type(self)(**self.get_params())
+        twin.space = fit_space(train)
+        twin.given_space = None if train.given_space is None else train.given_space.fit([train.given])
+        train = Examples(twin.space, train.points, twin.given_space, train.given, train.labels)
+        if (reason := twin.refuses(twin.space)) is not None:
+            raise ValueError(f"{type(self).__name__} cannot learn from this data: {reason}")
+        if not self.takes_missing and missing_values(train):
+            raise ValueError(
+                f"data: holds missing values (NaN), and {type(self).__name__} takes none; fill them, or use GaussianMixture"
+            )
+        twin.learn(train, valid, settings)
+        twin.eval()
+        if settings.run is not None and rank == 0:
+            twin.save(settings.run)
+        self.__dict__.update(twin.__dict__)
+        return self
+
+    def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
+        """Build, then learn; `self.space` and `self.given_space` are set."""
+        raise NotImplementedError
+
+    def parts(self, data: Any, given: Any, validation: Any, seed: int) -> tuple[Examples, Examples | None]:
+        """What to learn from and what to watch."""
+        if isinstance(data, str | Path):
+            from genus.data import load_dataset
+
+            data = load_dataset(data)
+        if isinstance(data, Dataset):
+            if given is True:
+                data = data.with_labels_given()
+            elif given is not None:
+                raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...), or pass given=True")
+            train, valid = data.train, data.valid if len(data.valid) else None
+        elif isinstance(data, Examples):
+            train, valid = data, None
+        else:
+            train, valid = examples_of(data, given, accepts=self.spaces), None
+        if train.given is not None and not isinstance(self, Conditional):
+            raise ValueError(f"given: {type(self).__name__} does not learn with given; drop it, or use a model that is Conditional")
+        if "validation" not in self.takes:
+            return train, None
+        if isinstance(validation, float):
+            train, valid = _hold_out(train, validation, seed)
+        elif isinstance(validation, Examples):
+            valid = validation
+        elif validation is not None:
+            held_given = None
+            if isinstance(validation, tuple) and len(validation) == 2:
+                validation, held_given = validation
+            valid = examples_of(validation, held_given, space=train.space, given_space=train.given_space)
+        return train, valid
+
+
+def _hold_out(train: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+    held = round(len(train) * share)
+    if not 0 < share < 1 or not 0 < held < len(train):
+        raise ValueError(f"validation={share}: a share must leave at least one of the {len(train)} examples on either side")
+    order = torch.randperm(len(train), generator=generator(seed, "validation"))
+    return train[order[held:].sort().values], train[order[:held].sort().values]

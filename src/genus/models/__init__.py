@@ -1,0 +1,1 @@
+"""Every model, one file each; families never import each other."""

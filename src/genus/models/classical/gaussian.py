@@ -1,0 +1,50 @@
+"""The multivariate normal distribution."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from genus.learning import LearnsInClosedForm, Settings
+from genus.model import CanSample, Completes, HasDensity
+from genus.probability import gaussians
+from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
+
+
+class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
+    """Multivariate normal: one mean and one covariance, the baseline of every density.
+
+        log p(x) = -1/2 (x - mu)' Sigma^-1 (x - mu) - 1/2 log det(2 pi Sigma),   mu = mean,  Sigma = U S^2 U' / n
+
+    The maximum of the likelihood, in closed form: Gauss 1809; Anderson 1957.
+    """
+
+    spaces: ClassVar = (Reals, Table, Images, Binary, Sequence)
+
+    def build(self, space: Space) -> None:
+        d = space.dims
+        self.register_buffer("mean", torch.zeros(d, dtype=torch.float64))
+        self.register_buffer("covariance", torch.eye(d, dtype=torch.float64))
+
+    def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
+        return self.density_coordinates(x, settings.working_dtype(x))
+
+    def statistics(self, batch: Tensor) -> dict[str, Tensor]:
+        sure = batch.new_ones(1, len(batch))
+        return gaussians.weighted_statistics(batch, sure, self.mean[None], self.covariance[None], "full")
+
+    def solve(self, statistics: dict[str, Tensor]) -> None:
+        _, means, covariances = gaussians.maximise(statistics, "full", support=0)
+        self.mean, self.covariance = means[0], covariances[0]
+
+    def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
+        return gaussians.log_density(z, self.mean[None], self.covariance[None], "full")[0]
+
+    def draw(self, n: int, g: Tensor | None) -> Encoded:
+        z, _ = gaussians.draw(n, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full")
+        return self.fitted_space.from_standardised(z)
+
+    def fill(self, x: Tensor) -> Tensor:
+        return self.fill_density(x, lambda z: gaussians.fill(z, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full"))

@@ -1,0 +1,621 @@
+"""K Gaussian components at once, as functions of tensors: the kernel of Gaussian, GaussianMixture and Gaussian HMMs.
+
+    log N(x; mu, S) = -1/2 (x - mu)' S^-1 (x - mu) - 1/2 log det S - d/2 log 2 pi
+
+Two forms of the same thing. *Centred*: solve with the Cholesky factor of S; always accurate, differentiable.
+*Expanded*: the log density is linear in the features [1, x, x x'], so that scoring n rows under K components is one
+product, and so are the sums that EM needs. It is several times faster, and loses digits when a component is narrow and
+far from the origin; it is used only where the loss is bounded (`choose_form`).
+
+Shapes: data (n, d), NaN for a missing entry; means (K, d); covariances by kind, as in scikit-learn: "full" (K, d, d),
+"tied" (d, d), "diag" (K, d), "spherical" (K,). Components come first and rows last, (K, n): a softmax over a short
+contiguous last axis is twenty times slower. The caller centres and scales the data.
+
+Missing entries are integrated out exactly: rows are grouped by which entries are missing, each group is a complete
+problem in fewer dimensions, and its sums are carried back by an affine map (`complete_statistics`); Ghahramani &
+Jordan 1994.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Kind = Literal["full", "tied", "diag", "spherical"]
+Statistics = dict[str, Tensor]  # sums over rows, float64: they add up over batches and processes
+
+KINDS: tuple[str, ...] = get_args(Kind)
+TILE_BYTES = 8 << 20  # of features at a time: they are written and read twice while they are in the cache
+WORST_ERROR = {torch.float32: 1e-3, torch.float64: 1e-8}  # nats a row that the expanded form may lose
+RARE = 8  # rows: below it a set of missing columns is not worth a group of its own
+LOG_2PI = math.log(2 * math.pi)
+
+
+# ----------------------------------------------------------------------------------------------------------- densities
+
+
+def log_density(x: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> Tensor:
+    """log N(x_n; mu_k, S_k), (K, n): stable, differentiable in everything. Missing entries are integrated out."""
+    parts, order = [], []
+    for rows, seen in patterns(x):
+        parts.append(_log_density(select(x, rows, seen), *restrict(means, covariances, kind, seen), kind))
+        order.append(rows)
+    return parts[0] if order[0] is None else torch.cat(parts, 1)[:, torch.cat(order).argsort()]
+
+
+def _log_density(x: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> Tensor:
+    K, d = means.shape
+    factor, log_det = _factorise(covariances, kind, d)
+    x = x.to(torch.promote_types(x.dtype, means.dtype))
+    tiles = x.split(tile_rows(K * d, x.element_size()))
+    distances = torch.cat([_distances(tile, means, factor, kind) for tile in tiles], 1)
+    return -0.5 * (distances + log_det[:, None] + d * LOG_2PI)
+
+
+def _factorise(covariances: Tensor, kind: Kind, d: int) -> tuple[Tensor, Tensor]:
+    """A square root of each covariance, in its shape ((K, d) if spherical), and log det, (K,) or (1,) if tied."""
+    if kind in ("full", "tied"):
+        factor = torch.linalg.cholesky(covariances)
+        return factor, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).reshape(-1)
+    factor = (covariances if kind == "diag" else covariances[:, None].expand(-1, d)).sqrt()
+    return factor, 2 * factor.log().sum(1)
+
+
+def _distances(x: Tensor, means: Tensor, factor: Tensor, kind: Kind) -> Tensor:
+    """(x_n - mu_k)' S_k^-1 (x_n - mu_k), (K, n)."""
+    if kind == "full":
+        return torch.linalg.solve_triangular(factor, (x - means[:, None]).mT, upper=False).square().sum(1)
+    if kind == "tied":
+        x, means = (torch.linalg.solve_triangular(factor, a.mT, upper=False).mT for a in (x, means))
+        return (x - means[:, None]).square().sum(2)
+    return ((x - means[:, None]) / factor[:, None]).square().sum(2)
+
+
+# --------------------------------------------------------------------------------------- the E step, as sums over rows
+
+
+def expected_statistics(x: Tensor, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> Statistics:
+    """What the M step needs to know of these rows under the mixture sum_k w_k N(mu_k, S_k), as float64 sums over rows:
+
+    log_likelihood ()   sum_n log sum_k w_k N(x_n; mu_k, S_k)
+    count (K,)          sum_n r_kn,  r_kn = p(k | x_n)
+    first (K, d)        sum_n r_kn E[x | k, x_n]
+    second              sum_n r_kn E[x x' | k, x_n]: (K, d, d) if full, its diagonal (K, d) if diag or spherical,
+                        its sum over k (d, d) if tied
+    """
+    return _sums(x, None, log_weights, means, covariances, kind)
+
+
+def weighted_statistics(
+    x: Tensor, responsibilities: Tensor, means: Tensor, covariances: Tensor, kind: Kind
+) -> Statistics:
+    """The same sums, without log_likelihood, for responsibilities (K, n) from elsewhere: HMMs, labels."""
+    return _sums(x, responsibilities, None, means, covariances, kind)
+
+
+@torch.no_grad()
+def quick_log_density(x: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> Tensor:
+    """log_density, (K, n), by the faster form where it is accurate, and without gradient: for E steps."""
+    out = x.new_empty(len(means), len(x))
+    for rows, seen in patterns(x):
+        group = select(x, rows, seen)
+        form = choose_form(group, None, *restrict(means, covariances, kind, seen), kind)
+        columns = torch.arange(len(x), device=x.device) if rows is None else rows
+        for tile, where in zip(group.split(form.tile), columns.split(form.tile)):
+            out.index_copy_(1, where, form.score(tile).to(x.dtype))
+    return out
+
+
+@torch.no_grad()
+def _sums(x, responsibilities, log_weights, means, covariances, kind) -> Statistics:
+    means, covariances = means.double(), covariances.double()
+    parts, rare = [], []
+    for rows, seen in patterns(x):
+        if rows is not None and len(rows) < RARE:
+            rare.append(rows)
+            continue
+        given = responsibilities if rows is None or responsibilities is None else responsibilities[:, rows]
+        form = choose_form(select(x, rows, seen), log_weights, *restrict(means, covariances, kind, seen), kind)
+        sums = _group_sums(select(x, rows, seen), given, form)
+        parts.append(sums if seen is None else complete_statistics(sums, means, covariances, kind, seen))
+    if rare:
+        rows = torch.cat(rare)
+        given = None if responsibilities is None else responsibilities[:, rows]
+        parts += [
+            _scattered_sums(x[some], None if given is None else given[:, at], log_weights, means, covariances, kind)
+            for at in torch.arange(len(rows), device=x.device).split(tile_rows(3 * means.shape[1] * means.numel(), 8))
+            for some in [rows[at]]
+        ]
+    return {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
+
+
+def _group_sums(x: Tensor, given: Tensor | None, form: "Expanded | Centred") -> Statistics:
+    """Rows without missing entries, tile by tile."""
+    sums: list[Tensor] = []
+    log_likelihood = torch.zeros((), dtype=torch.float64, device=x.device)
+    for start in range(0, max(len(x), 1), form.tile):
+        scores = form.score(x[start : start + form.tile])  # (K, tile) log w_k N(x; k)
+        if given is None:
+            log_likelihood += normalise_(scores).sum(dtype=torch.float64)
+        else:
+            scores.copy_(given[:, start : start + form.tile])
+        moments = form.moments(scores)
+        sums = [a.add_(b) for a, b in zip(sums, moments)] if sums else [m.double() for m in moments]
+    return form.unpack(sums) | ({"log_likelihood": log_likelihood} if given is None else {})
+
+
+def normalise_(scores: Tensor) -> Tensor:
+    """In place, log joint (K, n) -> responsibilities; returns log sum_k exp, (n,)."""
+    smallest = -86.0 if scores.dtype == torch.float32 else -700.0  # below it exp is denormal: 17 times slower
+    top = scores.amax(0)
+    total = scores.sub_(top).clamp_(min=smallest).exp_().sum(0)
+    scores.div_(total)
+    return top.add_(total.log_())
+
+
+def choose_form(
+    x: Tensor, log_weights: Tensor | None, means: Tensor, covariances: Tensor, kind: Kind
+) -> "Expanded | Centred":
+    """The fastest form whose worst rounding error, eps |x|^2 / (smallest eigenvalue of S), is below WORST_ERROR."""
+    d = means.shape[1]
+    if d == 0 or len(x) == 0:
+        return Centred(torch.float64, log_weights, means, covariances, kind)
+    narrowest = torch.linalg.eigvalsh(covariances).amin() if kind in ("full", "tied") else covariances.amin()
+    farthest = max(float(torch.linalg.vector_norm(points, dim=1).amax()) for points in (x, means))
+    amplification = farthest**2 / float(narrowest)
+    for dtype in dict.fromkeys((x.dtype, torch.float64)):
+        if amplification * torch.finfo(dtype).eps < WORST_ERROR.get(dtype, 0):
+            few = kind != "full" or d <= min(12 * len(means), 200)  # d^2 / 2 features a row, shared by K: measured
+            return (Expanded if few else Centred)(dtype, log_weights, means, covariances, kind)
+    return Centred(torch.float64, log_weights, means, covariances, kind)
+
+
+def tile_rows(numbers_per_row: int, size: int) -> int:
+    return min(max(TILE_BYTES // (size * max(numbers_per_row, 1)), 16), 1 << 14)
+
+
+class Expanded:
+    """log w_k N(x; k) = theta_k . phi(x),   phi = [1, x, x_i x_j for i <= j]   (full)
+                                             phi = [1, x, x_i^2]                (diag, spherical)
+                                             phi = [1, x] and - 1/2 x' S^-1 x   (tied: that term is common to all k)
+
+    with theta_k = [log w_k - 1/2 (mu' P mu - log det P + d log 2 pi),  P mu,  -1/2 P_ii,  -P_ij],  P = S_k^-1.
+    """
+
+    def __init__(self, dtype, log_weights, means, covariances, kind):
+        (K, d), self.kind, self.d = means.shape, kind, means.shape[1]
+        means, covariances = means.double(), covariances.double()
+        if kind in ("full", "tied"):
+            factor = torch.linalg.cholesky(covariances)
+            precision = torch.cholesky_inverse(factor)  # (K, d, d) or (d, d)
+            log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+            linear = (precision @ means[..., None])[..., 0]  # (K, d)
+        else:
+            variances = covariances if kind == "diag" else covariances[:, None].expand(K, d)
+            precision, log_det = 1 / variances, variances.log().sum(1)  # (K, d), (K,)
+            linear = precision * means
+        constant = -0.5 * ((linear * means).sum(1) + log_det + d * LOG_2PI)  # (K,)
+        if log_weights is not None:
+            constant = constant + log_weights.double()
+        theta = [constant[:, None], linear]
+        if kind == "full":
+            i, j = torch.triu_indices(d, d, device=means.device)
+            theta.append(-precision[:, i, j] * torch.where(i == j, 0.5, 1.0))
+        elif kind == "tied":
+            eye = torch.eye(d, dtype=torch.float64, device=means.device)
+            self.whiten = torch.linalg.solve_triangular(factor, eye, upper=False).to(dtype)  # (d, d)
+        else:
+            theta.append(-0.5 * precision)
+        self.theta = torch.cat(theta, 1).to(dtype)  # (K, F)
+        F = self.theta.shape[1]
+        self.tile = tile_rows(F + K, self.theta.element_size())
+        self.phi = self.theta.new_empty(F, self.tile)
+        self.phi[0] = 1
+        self.scores = self.theta.new_empty(K, self.tile)
+
+    def score(self, x: Tensor) -> Tensor:
+        """(tile, d) -> (K, tile), overwritten by the next call; remembers the features, which `moments` uses."""
+        n, d = x.shape
+        if n == self.tile:
+            phi, scores = self.phi, self.scores
+        else:  # the last rows
+            phi, scores = self.phi[:, :n].contiguous(), self.scores[:, :n].contiguous()
+        xt = phi[1 : 1 + d]  # (d, tile)
+        xt.copy_(x.T)
+        at = 1 + d
+        if self.kind == "full":
+            for i in range(d):
+                torch.mul(xt[i], xt[i:], out=phi[at : at + d - i])
+                at += d - i
+        elif self.kind != "tied":
+            torch.mul(xt, xt, out=phi[at:])
+        torch.mm(self.theta, phi, out=scores)
+        if self.kind == "tied":
+            scores -= (self.whiten @ xt).square_().sum(0).mul_(0.5)
+        self.current = phi
+        return scores
+
+    def moments(self, responsibilities: Tensor) -> list[Tensor]:
+        phi = self.current
+        sums = [responsibilities @ phi.T]  # (K, F)
+        if self.kind == "tied":
+            xt = phi[1:]
+            sums.append((xt * responsibilities.sum(0)) @ xt.T)  # (d, d)
+        return sums
+
+    def unpack(self, sums: list[Tensor]) -> Statistics:
+        count, first, rest = sums[0][:, 0], sums[0][:, 1 : 1 + self.d], sums[0][:, 1 + self.d :]
+        if self.kind == "tied":
+            second = sums[1]
+        elif self.kind == "full":
+            i, j = torch.triu_indices(self.d, self.d, device=rest.device)
+            second = rest.new_empty(len(rest), self.d, self.d)
+            second[:, i, j] = rest
+            second[:, j, i] = rest
+        else:
+            second = rest
+        return {"count": count, "first": first, "second": second}
+
+
+class Centred:
+    """The same from residuals x - mu_k, one component at a time: about half as fast, and no digits lost."""
+
+    def __init__(self, dtype, log_weights, means, covariances, kind):
+        self.means, self.kind, (K, d) = means.double(), kind, means.shape
+        self.factor, log_det = _factorise(covariances.double(), kind, d)
+        self.constant = -0.5 * (log_det + d * LOG_2PI).expand(K)
+        if log_weights is not None:
+            self.constant = self.constant + log_weights.double()
+        self.means, self.factor = self.means.to(dtype), self.factor.to(dtype)
+        self.tile = max(tile_rows(d, self.means.element_size()), 4 * d)
+
+    def score(self, x: Tensor) -> Tensor:
+        self.current = x = x.to(self.means.dtype)
+        each = self.factor.split(1) if self.kind != "tied" else [self.factor] * len(self.means)
+        distances = [_distances(x, mean, factor, self.kind) for mean, factor in zip(self.means.split(1), each)]
+        return torch.cat(distances).mul_(-0.5).add_(self.constant[:, None].to(x.dtype))
+
+    def moments(self, responsibilities: Tensor) -> list[Tensor]:
+        first, second = [], []
+        for mean, r in zip(self.means, responsibilities):
+            residuals = self.current - mean  # (tile, d)
+            weighted = residuals * r[:, None]
+            first.append(weighted.sum(0))
+            second.append(weighted.T @ residuals if self.kind in ("full", "tied") else (weighted * residuals).sum(0))
+        moments = torch.stack(second)
+        return [responsibilities.sum(1), torch.stack(first), moments.sum(0) if self.kind == "tied" else moments]
+
+    def unpack(self, sums: list[Tensor]) -> Statistics:
+        count, first, second = sums  # about mu_k; in float64 move to the origin
+        return shift_statistics({"count": count, "first": first, "second": second}, self.means.double(), self.kind)
+
+
+def shift_statistics(statistics: Statistics, by: Tensor, kind: Kind) -> Statistics:
+    """The statistics of x + by_k, (K, d), from those of x."""
+    count, first, second = statistics["count"][:, None], statistics["first"], statistics["second"]
+    if kind in ("full", "tied"):
+        cross = first[:, :, None] * by[:, None]
+        change = cross + cross.mT + (count * by)[:, :, None] * by[:, None]
+        second = second + (change if kind == "full" else change.sum(0))
+    else:
+        second = second + 2 * first * by + count * by.square()
+    return {"count": statistics["count"], "first": first + count * by, "second": second}
+
+
+# ----------------------------------------------------------------------------------------------------- missing entries
+
+
+def patterns(x: Tensor) -> Iterator[tuple[Tensor | None, Tensor | None]]:
+    """(rows, seen) for every set of columns that some rows have; (None, None), once, if nothing is missing."""
+    if not x.detach().sum().isnan():
+        yield None, None
+        return
+    kinds, which, counts = x.isnan().unique(dim=0, return_inverse=True, return_counts=True)
+    for missing, rows in zip(kinds, which.argsort(stable=True).split(counts.tolist())):
+        yield rows, (~missing).nonzero()[:, 0]
+
+
+def select(x: Tensor, rows: Tensor | None, seen: Tensor | None) -> Tensor:
+    return x if rows is None else x[rows][:, seen]
+
+
+def restrict(means: Tensor, covariances: Tensor, kind: Kind, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The marginal over the columns `seen`: of a Gaussian, simply those means and covariances."""
+    if seen is None:
+        return means, covariances
+    if kind in ("full", "tied"):
+        covariances = covariances[..., seen[:, None], seen]
+    elif kind == "diag":
+        covariances = covariances[:, seen]
+    return means[:, seen], covariances
+
+
+def regress(covariances: Tensor, kind: Kind, seen: Tensor, missing: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The missing given the seen: slopes B = S_ms S_ss^-1 (None if independent), and what is left, S_mm - B S_sm."""
+    if kind == "spherical":
+        return None, covariances
+    if kind == "diag":
+        return None, covariances[:, missing]
+    across = covariances[..., seen[:, None], missing]  # S_sm
+    factor = torch.linalg.cholesky(covariances[..., seen[:, None], seen])
+    slopes = torch.cholesky_solve(across, factor).mT  # (K, m, s) or (m, s)
+    left = covariances[..., missing[:, None], missing] - slopes @ across
+    return slopes, (left + left.mT) / 2
+
+
+def complete_statistics(
+    statistics: Statistics, means: Tensor, covariances: Tensor, kind: Kind, seen: Tensor
+) -> Statistics:
+    """From the sums over the seen columns to those over all, missing entries at their conditional expectation:
+
+        E[x | k, seen] = A_k x_seen + a_k,   A = [I; B],  a = [0; mu_m - B mu_s]
+
+    and the second moment gains count_k Cov[m | s].
+    """
+    K, d = means.shape
+    missing = torch.ones(d, dtype=torch.bool, device=means.device).index_fill_(0, seen, False).nonzero()[:, 0]
+    slopes, left = regress(covariances, kind, seen, missing)
+    count, first = statistics["count"], statistics["first"]
+    offset = torch.zeros_like(means)  # a_k
+    offset[:, missing] = means[:, missing]
+    if slopes is None:
+        lifted_first, second = means.new_zeros(2, K, d)
+        lifted_first[:, seen], second[:, seen] = first, statistics["second"]
+        second[:, missing] = count[:, None] * (left if kind == "diag" else left[:, None])
+    else:
+        lift = means.new_zeros(*slopes.shape[:-2], d, len(seen))  # A_k
+        lift[..., seen, torch.arange(len(seen), device=seen.device)] = 1
+        lift[..., missing, :] = slopes
+        offset[:, missing] -= (slopes @ means[:, seen, None])[..., 0]
+        lifted_first = (lift @ first[..., None])[..., 0]
+        second = lift @ statistics["second"] @ lift.mT
+        second[..., missing[:, None], missing] += left * (count[:, None, None] if kind == "full" else count.sum())
+    return statistics | shift_statistics({"count": count, "first": lifted_first, "second": second}, offset, kind)
+
+
+def _scattered_sums(x, given, log_weights, means, covariances, kind) -> Statistics:
+    """Rows that share their missing columns with few others: each is its own batch element, padded to d dimensions.
+
+    With Q the inverse of S_ss, zero elsewhere: E[x | s] = mu + S Q (x - mu) where missing, and Cov[x | s] = S - S Q S,
+    which is zero in the rows and columns of s, so that the sum of covariances needs only the sum of Q.
+    """
+    (K, d), seen, x = means.shape, ~x.isnan()[:, None], x.double()[:, None]  # (n, 1, d)
+    if kind in ("full", "tied"):
+        dense = covariances.expand(K, d, d)
+    else:
+        dense = torch.diag_embed(covariances if kind == "diag" else covariances[:, None].expand(K, d))
+    eye = torch.eye(d, dtype=dense.dtype, device=x.device)
+    both = seen[..., None] & seen[..., None, :]  # (n, 1, d, d)
+    factor = torch.linalg.cholesky(torch.where(both, dense, eye))  # (n, K, d, d)
+    inverse = torch.cholesky_inverse(factor).where(both, 0)  # Q
+    residuals = (x - means).where(seen, 0)  # (n, K, d)
+    solved = (inverse @ residuals[..., None])[..., 0]
+    log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (n, K)
+    scores = -0.5 * ((residuals * solved).sum(-1) + log_det + seen.sum(-1, dtype=torch.float64) * LOG_2PI).T
+    sums = {}
+    if given is None:
+        scores = (scores + log_weights.double()[:, None]).contiguous()
+        sums["log_likelihood"] = normalise_(scores).sum()
+    r = scores if given is None else given.double()  # (K, n)
+    whole = torch.where(seen, x, means + torch.einsum("kij,nkj->nki", dense, solved)).transpose(0, 1)  # (K, n, d)
+    count, weighted = r.sum(1), whole * r[..., None]
+    left = count[:, None, None] * dense - dense @ torch.einsum("kn,nkij->kij", r, inverse) @ dense
+    second = weighted.mT @ whole + left
+    second = {"full": second, "tied": second.sum(0)}.get(kind, second.diagonal(dim1=1, dim2=2))
+    return {"count": count, "first": weighted.sum(1), "second": second} | sums
+
+
+# ---------------------------------------------------------------------------------------------------------- the M step
+
+
+def maximise(
+    statistics: Statistics, kind: Kind, floor: float = 1e-6, support: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(weights (K,), means (K, d), covariances) of greatest expected likelihood subject to S_k - F_k psd:
+
+        F_k = floor I + min(1, support p / count_k)^2 W,   W = sum_k count_k S_k / n, the pooled covariance,
+
+    with p = d for full, 1 for diag, 1/d for spherical: the rows it takes to determine S_k at all. From d rows a
+    covariance is singular, from a few times d far too narrow in some directions; F_k forbids that, and fades as the
+    rows of a component grow. Where S_k - F_k is psd nothing changes (plain maximum likelihood); elsewhere the
+    eigenvalues of F^-1/2 S_k F^-1/2 are raised to 1, which is the exact maximum for that F. F moves with the counts,
+    so that EM may end on a drop of some 1e-5 nats a row where it binds. support=0 leaves the absolute floor (a
+    variance, of the caller's standardised units); floor=0 nothing: support needs a floor above 0. Tied covariances
+    have the absolute floor only.
+
+    A component that explains less than a thousandth of a row is dead: it takes half of the heaviest one (`split`).
+    """
+    count, first, second = split(statistics, kind)
+    weights = count / count.sum()
+    means = first / count[:, None]
+    d = means.shape[1]
+    if kind == "tied":
+        covariances = (second - (count[:, None] * means).T @ means) / count.sum()
+        eye = torch.eye(d, dtype=count.dtype, device=count.device)
+        return weights, means, raise_to(covariances, floor * eye, floor)
+    if kind == "full":
+        covariances = second / count[:, None, None] - means[:, :, None] * means[:, None]
+        eye, p = torch.eye(d, dtype=count.dtype, device=count.device), float(d)
+    else:
+        covariances = second / count[:, None] - means.square()
+        covariances = covariances if kind == "diag" else covariances.mean(1)
+        eye, p = torch.ones_like(covariances[0]), 1.0 if kind == "diag" else 1 / d
+    each = (-1,) + (1,) * (covariances.ndim - 1)
+    pooled = (weights.reshape(each) * covariances).sum(0)
+    share = (support * p / count).clamp(max=1).square().reshape(each)
+    floors = floor * eye + share * pooled
+    return weights, means, raise_to(covariances, floors, floor) if kind == "full" else covariances.maximum(floors)
+
+
+def raise_to(covariances: Tensor, floors: Tensor, floor: float) -> Tensor:
+    """The S >= F of greatest likelihood given the sample covariance: F^1/2 max(F^-1/2 S F^-1/2, 1) F^1/2."""
+    covariances = (covariances + covariances.mT) / 2
+    if floor == 0 or not torch.linalg.cholesky_ex(covariances - floors).info.any():  # already S >= F, or no wish to
+        return covariances
+    root = torch.linalg.cholesky((floors + floors.mT) / 2)
+    inner = torch.linalg.solve_triangular(root, covariances, upper=False)
+    inner = torch.linalg.solve_triangular(root, inner.mT, upper=False)
+    values, vectors = torch.linalg.eigh((inner + inner.mT) / 2)
+    vectors = root @ vectors
+    return (vectors * values.clamp(min=1)[..., None, :]) @ vectors.mT
+
+
+def split(statistics: Statistics, kind: Kind, dead: float = 1e-3) -> tuple[Tensor, Tensor, Tensor]:
+    """count, first, second, where each dead component has become one half of the heaviest, half a standard deviation to
+    either side along its longest axis. The sums are unchanged, so that the mixture keeps its mean and covariance."""
+    count, first, second = (statistics[name] for name in ("count", "first", "second"))
+    if not (count < dead).any():
+        return count, first, second
+    count, first, second = count.clone(), first.clone(), second.clone()
+    for k in (count < dead).nonzero()[:, 0].tolist():
+        heavy = int(count.argmax())
+        mean = first[heavy] / count[heavy]
+        if kind == "full":
+            values, vectors = torch.linalg.eigh(second[heavy] / count[heavy] - mean[:, None] * mean)
+            step = 0.5 * values[-1].clamp(min=0).sqrt() * vectors[:, -1]  # (d,)
+        else:
+            if kind == "tied":
+                variances = (second.diagonal() - (first.square() / count.clamp(min=dead)[:, None]).sum(0)) / count.sum()
+            else:
+                variances = second[heavy] / count[heavy] - mean.square()
+            step = torch.zeros_like(mean)
+            step[variances.argmax()] = 0.5 * variances.amax().clamp(min=0).sqrt()
+        half = count[heavy] / 2
+        if kind != "tied":
+            second[k] = second[heavy] = second[heavy] / 2
+        count[k] = count[heavy] = half
+        first[k], first[heavy] = half * (mean - step), half * (mean + step)
+    return count, first, second
+
+
+# ---------------------------------------------------------------------------------------------- draws and conditionals
+
+
+def condition(
+    x: Tensor, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind, seen: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The mixture of the other entries given x[:, seen], for rows (n, d) that share the columns `seen` (indices):
+
+        p(m | s) = sum_k p(k | s) N(m; mu_m + B_k (s - mu_s), S_mm - B_k S_sm)
+
+    -> log p(k | s) (K, n), means (K, n, m), covariances of the same kind in m dimensions (the same for all rows).
+    """
+    K, d = means.shape
+    missing = torch.ones(d, dtype=torch.bool, device=x.device).index_fill_(0, seen, False).nonzero()[:, 0]
+    values = x[:, seen].to(means.dtype)
+    joint = log_weights[:, None] + _log_density(values, *restrict(means, covariances, kind, seen), kind)
+    slopes, left = regress(covariances, kind, seen, missing)
+    centres = means[:, None, missing].expand(K, len(x), -1)
+    if slopes is not None:
+        centres = centres + (values - means[:, None, seen]) @ slopes.mT
+    return joint.log_softmax(0), centres, left
+
+
+def draw(n: int, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    """n rows of the mixture, (n, d), and the component of each, (n,); by torch's default generator."""
+    which = torch.multinomial(log_weights.exp(), n, replacement=True)
+    factor, _ = _factorise(covariances, kind, means.shape[1])
+    return means[which] + _noise(which, factor, kind, means), which
+
+
+def fill(x: Tensor, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind, sample: bool = True) -> Tensor:
+    """x with its missing entries drawn given the others, or, with sample=False, at their conditional expectation."""
+    filled = x.clone()
+    for rows, seen in patterns(x):
+        if rows is None or seen is None or len(seen) == x.shape[1]:
+            continue
+        missing = x[rows[0]].isnan().nonzero()[:, 0]
+        log_p, centres, left = condition(x[rows], log_weights, means, covariances, kind, seen)
+        if sample:
+            which = torch.multinomial(log_p.exp().T, 1)[:, 0]
+            values = centres[which, torch.arange(len(rows), device=x.device)]
+            values = values + _noise(which, _factorise(left, kind, len(missing))[0], kind, values)
+        else:
+            values = (log_p.exp()[..., None] * centres).sum(0)
+        filled[rows[:, None], missing] = values.to(x.dtype)
+    return filled
+
+
+def _noise(which: Tensor, factor: Tensor, kind: Kind, like: Tensor) -> Tensor:
+    """Draws of N(0, S_which), (n, d), one component at a time: no (n, d, d)."""
+    noise = torch.randn(len(which), like.shape[-1], dtype=like.dtype, device=like.device)
+    if kind == "tied":
+        return noise @ factor.T
+    if kind != "full":
+        return noise * factor[which]
+    for k in which.unique().tolist():
+        rows = (which == k).nonzero()[:, 0]
+        noise[rows] = noise[rows] @ factor[k].T
+    return noise
+
+
+# ------------------------------------------------------------------------------------------------------ where to start
+
+
+def initial_parameters(
+    x: Tensor,
+    n_components: int,
+    kind: Kind,
+    n_init: int = 4,
+    floor: float = 1e-6,
+    support: float = 1.0,
+    steps: int = 10,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(weights, means, covariances), float64, to start EM from: the likeliest of n_init short runs, each k-means
+    and then `steps` of EM (Biernacki, Celeux & Govaert 2003). x is a sample that fits in memory: a thousand rows a component
+    are plenty."""
+    filled = torch.where(x.isnan(), x.nanmean(0).nan_to_num(nan=0.0), x)
+    anywhere = standard(n_components, x.shape[1], kind, x.device)
+    best: tuple[Tensor, Tensor, Tensor] | None = None
+    highest = -math.inf
+    for _ in range(n_init if n_components > 1 else 1):
+        labels = kmeans(filled, n_components)[1]
+        one_hot = torch.nn.functional.one_hot(labels, n_components).T.to(x.dtype)  # (K, n)
+        parameters = maximise(weighted_statistics(filled, one_hot, *anywhere, kind), kind, floor, support)
+        for _ in range(steps):
+            weights, means, covariances = parameters
+            statistics = expected_statistics(x, weights.log(), means, covariances, kind)
+            if best is None or float(statistics["log_likelihood"]) > highest:
+                best, highest = parameters, float(statistics["log_likelihood"])
+            parameters = maximise(statistics, kind, floor, support)
+    assert best is not None
+    return best
+
+
+def standard(n_components: int, d: int, kind: Kind, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Means and covariances of N(0, I), n_components times."""
+    like = {"dtype": torch.float64, "device": device}
+    eye = torch.eye(d, **like)
+    ones = torch.ones(n_components, d, **like)
+    covariances = {"full": eye.repeat(n_components, 1, 1), "tied": eye, "diag": ones, "spherical": ones[:, 0]}[kind]
+    return torch.zeros(n_components, d, **like), covariances
+
+
+def kmeans(x: Tensor, n_clusters: int, iterations: int = 10) -> tuple[Tensor, Tensor]:
+    """centres (K, d) and labels (n,): k-means++ seeds, then Lloyd's iterations. An empty cluster keeps its centre."""
+    centres = kmeans_plus_plus(x, n_clusters)
+    for _ in range(iterations):
+        labels = torch.cdist(centres, x).argmin(0)
+        count = torch.bincount(labels, minlength=n_clusters).to(x.dtype)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, labels, x)
+        centres = torch.where(count > 0, sums / count.clamp(min=1), centres)
+    return centres, torch.cdist(centres, x).argmin(0)
+
+
+def kmeans_plus_plus(x: Tensor, n_clusters: int) -> Tensor:
+    """Seeds (K, d), each drawn with probability proportional to its squared distance from those before; of 2 + log K
+    candidates the one that lowers the sum of distances most (Arthur & Vassilvitskii 2007)."""
+    n, trials = len(x), 2 + int(math.log(n_clusters))
+    seeds = [x[torch.randint(n, (), device=x.device)]]
+    nearest = (x - seeds[0]).square().sum(1)  # (n,)
+    for _ in range(1, n_clusters):
+        levels = nearest.double().cumsum(0)
+        picks = torch.searchsorted(levels, torch.rand(trials, dtype=torch.float64, device=x.device) * levels[-1])
+        candidates = x[picks.clamp(max=n - 1)]  # (trials, d)
+        distances = torch.cdist(candidates, x).square().minimum(nearest)  # (trials, n)
+        pick = distances.sum(1).argmin()
+        seeds.append(candidates[pick])
+        nearest = distances[pick]
+    return torch.stack(seeds)

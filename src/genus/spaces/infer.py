@@ -1,0 +1,124 @@
+"""Which space raw data is in, when nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genus.spaces.arrays import as_tensor, dtype_name
+from genus.spaces.binary import Binary
+from genus.spaces.images import Images
+from genus.spaces.ragged import Ragged
+from genus.spaces.reals import Reals
+from genus.spaces.sequence import Sequence
+from genus.spaces.space import Space
+from genus.spaces.table import Table
+from genus.spaces.tokenizers import tokenizer_of
+from genus.spaces.tokens import Tokens
+
+
+def infer_space(raw: Any, accepts: tuple[type[Space], ...] | None = None, tokenizer: str = "characters") -> Space:
+    """The space of raw data, the likeliest first among those `accepts` names.
+
+    DataFrame: Table. Strings: Tokens. Floats: Reals. Booleans, or only 0 and 1: Binary. uint8 of 3 or 4 axes, or PIL
+    images: Images. Other whole numbers: Reals of whole numbers, or Tokens to a model of tokens. A list of arrays of
+    different lengths: Tokens for whole numbers of one axis, else Sequence. Raises TypeError or ValueError otherwise.
+    """
+    candidates = list(_candidates(raw, tokenizer))
+    if accepts:
+        for candidate in candidates:
+            if isinstance(candidate, accepts):
+                return candidate
+    return candidates[0]
+
+
+def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
+    if _is_pandas(raw, "DataFrame"):
+        if not len(raw):
+            raise ValueError("data: the DataFrame has no rows; pass at least one")
+        yield Table.of(raw)
+        return
+    if _is_pandas(raw, "Series"):
+        raw = raw.tolist() if raw.dtype.kind == "O" or str(raw.dtype) in ("str", "string") else raw.to_numpy()
+    if isinstance(raw, str | bytes):
+        raise TypeError("data: is one string; pass a list of strings, or a path to load_dataset")
+    if isinstance(raw, dict):
+        raise TypeError("data: is a dict; pass pandas.DataFrame(data) for columns")
+    if raw is None or not hasattr(raw, "__len__"):
+        raise TypeError(f"data: {type(raw).__name__} is no data; pass an array, a tensor, a DataFrame or a list")
+    if len(raw) == 0:
+        raise ValueError("data: is empty; pass at least one example")
+    if isinstance(raw, Ragged):
+        raw = list(raw)
+    if isinstance(raw, list | tuple):
+        if isinstance(raw[0], str):
+            wrong = next((item for item in raw if not isinstance(item, str)), None)
+            if wrong is not None:
+                raise TypeError(f"data: a list of strings also holds {wrong!r}; make every item a string")
+            yield Tokens(ends=True, tokenizer=tokenizer_of(list(raw), tokenizer))
+            return
+        if hasattr(raw[0], "getbands"):  # PIL images
+            yield _images(np.stack([np.asarray(image) for image in raw]))
+            return
+        if _is_ragged(raw):
+            yield from _ragged_candidates([as_tensor(item) if len(item) else torch.zeros(0) for item in raw])
+            return
+        if isinstance(raw[0], Tensor):
+            raw = torch.stack(list(raw))
+    yield from _array_candidates(as_tensor(raw))
+
+
+def _array_candidates(x: Tensor) -> Iterable[Space]:
+    shape = tuple(x.shape[1:])
+    if x.numel() == 0:
+        raise ValueError(f"data: has shape {tuple(x.shape)}, which holds no numbers; pass at least one column")
+    if x.dtype is torch.uint8 and x.dim() in (3, 4) and int(x.max()) > 1:
+        yield _images(x)
+    elif x.dtype is torch.bool or (len(x) > 1 and bool(((x == 0) | (x == 1)).all()) and bool((x == 1).any() & (x == 0).any())):
+        yield Binary(shape, dtype_name(x.dtype))
+        if x.dim() == 2:
+            yield Tokens(2, length=shape[0])
+        if x.is_floating_point():
+            yield Reals(shape, dtype_name(x.dtype))
+    elif x.is_floating_point():
+        yield Reals(shape, dtype_name(x.dtype) if x.dtype in (torch.float32, torch.float64) else "float32")
+    else:
+        yield Reals(shape, dtype_name(x.dtype))
+        if x.dim() == 2 and int(x.min()) >= 0:
+            yield Tokens(int(x.max()) + 1, length=shape[0])
+
+
+def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
+    full = [s for s in sequences if len(s)]
+    if not full:
+        raise ValueError("data: every sequence is empty; pass at least one item")
+    if len({(s.dim(), *s.shape[1:]) for s in full}) > 1:
+        raise ValueError("data: the sequences have items of different shapes; make every item alike")
+    values = torch.cat(full)
+    if values.dim() == 1 and not values.is_floating_point():
+        if int(values.min()) < 0:
+            raise ValueError(f"data: tokens are whole numbers from 0, but {int(values.min())} is among them; shift them")
+        yield Tokens(int(values.max()) + 1, ends=True)
+    yield Sequence(next(iter(_array_candidates(values))))
+
+
+def _images(x: Any) -> Images:
+    if x.ndim == 3:
+        return Images(1, *x.shape[1:], layout="nhw")
+    if x.shape[1] in (1, 3, 4) and x.shape[3] not in (1, 3, 4):
+        return Images(*x.shape[1:])
+    if x.shape[3] in (1, 3, 4):
+        return Images(x.shape[3], x.shape[1], x.shape[2], layout="nhwc")
+    return Images(*x.shape[1:])
+
+
+def _is_ragged(raw: Any) -> bool:
+    return all(hasattr(item, "__len__") for item in raw) and len({len(item) for item in raw}) > 1
+
+
+def _is_pandas(raw: Any, name: str) -> bool:
+    return type(raw).__name__ == name and type(raw).__module__.startswith("pandas")

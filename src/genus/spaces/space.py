@@ -1,0 +1,157 @@
+"""Space: what one data point is.
+
+A space knows three things and nothing of any model:
+
+    raw <-> x       `encode` checks raw data (array, DataFrame, strings, images) and makes it a tensor of exact values;
+                    `decode` gives back the same kind of thing. The round trip is exact.
+    x -> features   what a network reads: floats of order one.
+    x <-> z         the coordinates of a density: z = (x - location) / scale, with log|dz/dx|, so that every likelihood
+                    is in the data's own units. Integers become real by x + u, u ~ U[0, 1) (dequantisation: Theis et
+                    al. 2016, arXiv:1511.01844), which bounds their log-probability from below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genus.spaces.ragged import Ragged
+
+Encoded = Tensor | Ragged
+
+
+class Space:
+    """What one data point is: shape, support, encoding and standardisation."""
+
+    shape: tuple[int, ...]  # of one encoded point
+    heads: tuple[str, ...] = ()  # observation heads that can sit on a decoder, the default first
+    discrete: bool = False  # points have probabilities rather than densities
+    ragged: bool = False  # encoded points are Ragged
+
+    # -- raw data ------------------------------------------------------------------------------------------------
+
+    def encode(self, raw: Any) -> Encoded:
+        """Raw data of n points as an encoded x (n, *shape). Raises ValueError or TypeError with what to do instead."""
+        raise NotImplementedError
+
+    def decode(self, x: Encoded) -> Any:
+        """Encoded points as the kind of thing that went in."""
+        raise NotImplementedError
+
+    # -- networks ------------------------------------------------------------------------------------------------
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def features(self, x: Tensor) -> Tensor:
+        """What a network reads: float32 (n, *feature_shape), of order one."""
+        raise NotImplementedError
+
+    # -- densities -----------------------------------------------------------------------------------------------
+
+    @property
+    def dims(self) -> int:
+        """Numbers in one point: what bits per dimension divides by."""
+        return math.prod(self.shape)
+
+    def count_dims(self, x: Encoded) -> int | Tensor:
+        """Numbers in each point of x: one int, or (n,) where points differ."""
+        return self.dims
+
+    @property
+    def continuous(self) -> bool:
+        """Whether points have the coordinates z of a density."""
+        return False
+
+    @property
+    def location_scale(self) -> tuple[Tensor, Tensor]:
+        """location and scale (dims,), float64, of z = (x - location) / scale."""
+        raise NotImplementedError
+
+    @property
+    def integer_coordinates(self) -> Tensor:
+        """(dims,) True where a coordinate is an integer and a density sees it through x + u."""
+        return torch.full((self.dims,), self.discrete)
+
+    def dequantise(self, x: Tensor) -> Tensor:
+        """Real coordinates (n, dims) of encoded points: flat, floating, with u ~ U[0, 1) added to integers."""
+        flat = x.reshape(len(x), -1)
+        flat = flat if flat.is_floating_point() else flat.to(torch.float32 if flat.dtype is torch.uint8 else torch.float64)
+        integer = self.integer_coordinates.to(flat.device)
+        return flat + torch.rand_like(flat) * integer if integer.any() else flat
+
+    def standardise(self, real: Tensor) -> tuple[Tensor, Tensor]:
+        """z (n, dims) of real coordinates and log|dz/dx| (n,), counted over what is not missing."""
+        location, scale = (t.to(real) for t in self.location_scale)
+        z = (real - location) / scale
+        return z, -(scale.log() * ~torch.isnan(real)).sum(-1)
+
+    def from_standardised(self, z: Tensor) -> Tensor:
+        """Encoded points (n, *shape) of z (n, dims): integers by floor, kept inside their range."""
+        raise NotImplementedError
+
+    def fit(self, batches: Iterable[Encoded]) -> Space:
+        """The same space with its standardisation learned from training batches, streamed once."""
+        return self
+
+    def complaint(self) -> str | None:
+        """Why a density cannot be learned on this fitted space (a constant column), or None."""
+        return None
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def config(self) -> dict[str, Any]:
+        """The arguments of the constructor, as JSON values."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.config() == other.config()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(repr(self.config()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{tuple(self.shape)}"
+
+
+class Standardisation:
+    """Mean and standard deviation of each coordinate, streamed in float64 (Chan et al. 1979), ignoring NaN."""
+
+    def __init__(self, dims: int) -> None:
+        self.count = torch.zeros(dims, dtype=torch.float64)
+        self.mean = torch.zeros(dims, dtype=torch.float64)
+        self.sum_of_squares = torch.zeros(dims, dtype=torch.float64)
+
+    def update(self, flat: Tensor) -> None:
+        flat = flat.detach().cpu().double()
+        present = ~torch.isnan(flat)
+        count = present.sum(0).double()
+        mean = torch.where(present, flat, 0.0).sum(0) / count.clamp_min(1)
+        squares = torch.where(present, flat - mean, 0.0).square().sum(0)
+        total = (self.count + count).clamp_min(1)
+        delta = mean - self.mean
+        self.sum_of_squares += squares + delta.square() * self.count * count / total
+        self.mean += delta * count / total
+        self.count += count
+
+    def location_scale(self) -> tuple[list[float], list[float]]:
+        deviation = (self.sum_of_squares / self.count.clamp_min(1)).sqrt()
+        # A spread at the rounding error of its own mean is no spread: a constant column.
+        constant = deviation <= 1e-12 * self.mean.abs().clamp_min(1e-290)
+        return self.mean.tolist(), torch.where(constant, 0.0, deviation).tolist()
+
+
+def flat_tensor(values: Iterable[float] | None, dims: int, default: float) -> Tensor:
+    return torch.full((dims,), default, dtype=torch.float64) if values is None else torch.tensor(list(values), dtype=torch.float64)
+
+
+def names_of(where: Tensor, limit: int = 5) -> str:
+    """'0, 3, 7 and 4 more' for the True positions of a flat mask."""
+    found = where.nonzero().flatten().tolist()
+    shown = ", ".join(map(str, found[:limit]))
+    return shown if len(found) <= limit else f"{shown} and {len(found) - limit} more"

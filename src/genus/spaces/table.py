@@ -1,0 +1,318 @@
+"""Table: rows of named columns, each continuous, integer, categorical or boolean; missing values stay missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genus.fields import perhaps
+from genus.spaces.space import Space, Standardisation
+
+Kind = Literal["continuous", "integer", "categorical", "boolean"]
+MOST_CATEGORIES = 1000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its kind, the dtype of its raw values, and what was seen of them."""
+
+    name: str | int
+    kind: Kind
+    dtype: str  # pandas' name of the raw dtype
+    categories: tuple[Any, ...] = ()
+    ordered: bool = False  # an ordered pandas categorical
+    missing: bool = False  # whether any value was missing
+    low: float = -float("inf")
+    high: float = float("inf")
+    location: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in ("continuous", "integer")
+
+    @property
+    def n_values(self) -> int:
+        """Categories of a discrete column; a boolean has two."""
+        return 2 if self.kind == "boolean" else len(self.categories)
+
+    @property
+    def width(self) -> int:
+        """Numbers this column is to a network."""
+        return (1 if self.kind != "categorical" else len(self.categories)) + self.missing
+
+
+class Table(Space):
+    """Rows of a DataFrame as float64 (n, columns): values, category codes, NaN where one is missing.
+
+    `form` is the kind of raw data: "frame" (DataFrame), or "values" (a plain list or 1-d array: one column).
+    """
+
+    heads = ("columns",)
+
+    def __init__(self, columns: Sequence[Column | dict[str, Any]], form: str = "frame") -> None:
+        self.columns = tuple(c if isinstance(c, Column) else _column(c) for c in columns)
+        names = [c.name for c in self.columns]
+        if not names or len(set(names)) != len(names):
+            raise ValueError("Table: needs at least one column, and every name once")
+        if form not in ("frame", "values"):
+            raise ValueError(f"Table: form={form!r} is not known: choose 'frame' or 'values'")
+        self.form = form
+        self.shape = (len(self.columns),)
+        self.discrete = all(c.kind != "continuous" for c in self.columns)
+
+    # -- raw data ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, frame: Any, kinds: dict[Any, Kind] | None = None) -> Table:
+        """The table of a DataFrame; `kinds` overrules what is inferred for the named columns."""
+        kinds = kinds or {}
+        unknown = [name for name in kinds if name not in frame.columns]
+        if unknown:
+            raise ValueError(f"kinds: no column is called {unknown[0]!r}{perhaps(unknown[0], frame.columns)}")
+        if frame.columns.has_duplicates:
+            double = frame.columns[frame.columns.duplicated()][0]
+            raise ValueError(f"data: two columns are called {double!r}; rename one")
+        return cls([_infer_column(frame[name], kinds.get(name)) for name in frame.columns])
+
+    @classmethod
+    def of_values(cls, values: Any) -> Table:
+        """A table of one column for a plain list or 1-d array of labels or numbers."""
+        import pandas as pd
+
+        series = pd.Series(_plain(values), name="value")
+        whole = pd.api.types.is_integer_dtype(series.dtype) and series.nunique() <= MOST_CATEGORIES
+        return cls([_infer_column(series, "categorical" if whole else None)], form="values")
+
+    def encode(self, raw: Any) -> Tensor:
+        import pandas as pd
+
+        if isinstance(raw, Tensor) and raw.dim() == 2 and raw.shape[1] == len(self.columns):
+            return raw.double()  # encoded points are taken as they are
+        if self.form == "values" and not isinstance(raw, pd.DataFrame):
+            frame = pd.DataFrame({self.columns[0].name: pd.Series(_plain(raw))})
+        elif isinstance(raw, pd.DataFrame):
+            frame = raw
+        else:
+            frame = pd.DataFrame(raw)
+            if list(frame.columns) == list(range(len(self.columns))):  # a bare array: columns by position
+                frame.columns = pd.Index([c.name for c in self.columns])
+        for column in self.columns:
+            if column.name not in frame.columns:
+                raise ValueError(f"data: the column {column.name!r} is missing{perhaps(column.name, frame.columns)}")
+        return torch.from_numpy(np.stack([_encode_column(c, frame[c.name]) for c in self.columns], axis=1))
+
+    def decode(self, x: Tensor) -> Any:
+        import pandas as pd
+
+        table = x.detach().cpu().double().numpy()
+        series = {c.name: _decode_column(c, table[:, i]) for i, c in enumerate(self.columns)}
+        if self.form == "values":
+            return series[self.columns[0].name].tolist()
+        return pd.DataFrame(series)
+
+    # -- networks ------------------------------------------------------------------------------------------------
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        return (sum(c.width for c in self.columns),)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Standardised numbers, one-hot categories, +-1 for booleans; 0 where missing, with an indicator beside it."""
+        parts: list[Tensor] = []
+        for i, column in enumerate(self.columns):
+            value = x[:, i]
+            absent = torch.isnan(value)
+            value = torch.where(absent, 0.0, value)
+            if column.kind == "categorical":
+                part = torch.nn.functional.one_hot(value.long(), len(column.categories)).to(x.dtype)
+            elif column.kind == "boolean":
+                part = (2 * value - 1)[:, None]
+            else:
+                part = ((value - column.location) / (column.scale or 1.0))[:, None]
+            parts.append(torch.where(absent[:, None], 0.0, part))
+            if column.missing:
+                parts.append(absent[:, None].to(x.dtype))
+        return torch.cat(parts, dim=1).float()
+
+    # -- densities -----------------------------------------------------------------------------------------------
+
+    @property
+    def continuous(self) -> bool:
+        return all(c.numeric for c in self.columns)
+
+    @property
+    def location_scale(self) -> tuple[Tensor, Tensor]:
+        location = [c.location for c in self.columns]
+        scale = [c.scale or 1.0 for c in self.columns]
+        return torch.tensor(location, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64)
+
+    @property
+    def integer_coordinates(self) -> Tensor:
+        return torch.tensor([c.kind == "integer" for c in self.columns])
+
+    def from_standardised(self, z: Tensor) -> Tensor:
+        location, scale = (t.to(z) for t in self.location_scale)
+        real = (z * scale + location).double()
+        for i, column in enumerate(self.columns):
+            if column.kind == "integer":
+                real[:, i] = real[:, i].floor().clamp(column.low, column.high)
+        return real
+
+    def fit(self, batches: Iterable[Any]) -> Table:
+        moments = Standardisation(len(self.columns))
+        for x in batches:
+            moments.update(x)
+        fitted = []
+        for column, location, scale in zip(self.columns, *moments.location_scale(), strict=True):
+            if column.kind == "integer":  # x + u, u ~ U[0, 1)
+                location, scale = location + 0.5, (scale**2 + 1 / 12) ** 0.5
+            fitted.append(replace(column, location=location, scale=scale) if column.numeric else column)
+        return Table(fitted, self.form)
+
+    def complaint(self) -> str | None:
+        for column in self.columns:
+            if column.kind == "continuous" and column.scale == 0:
+                return (
+                    f"the column {column.name!r} is constant (always {column.location:g}): its density would be infinite; drop it"
+                )
+        return None
+
+    def position(self, name: Any) -> int:
+        """The index of a column by name; raises ValueError for a name that is none."""
+        for i, column in enumerate(self.columns):
+            if column.name == name:
+                return i
+        raise ValueError(f"no column is called {name!r}{perhaps(name, [c.name for c in self.columns])}")
+
+    def encode_value(self, name: Any, value: Any) -> float:
+        """One cell, by column name, as the number it is in x."""
+        import pandas as pd
+
+        column = self.columns[self.position(name)]
+        return float(_encode_column(column, pd.Series([value]))[0])
+
+    def config(self) -> dict[str, Any]:
+        return {"columns": [_column_config(c) for c in self.columns], "form": self.form}
+
+    def __repr__(self) -> str:
+        return f"Table({', '.join(f'{c.name}: {c.kind}' for c in self.columns)})"
+
+
+def _plain(values: Any) -> Any:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def _infer_column(series: Any, kind: Kind | None) -> Column:
+    import pandas as pd
+
+    name, dtype, present = series.name, str(series.dtype), series.dropna()
+    if not isinstance(name, str | int):
+        raise TypeError(f"data: the column {name!r} must be named by a string or a whole number; rename it")
+    missing = len(present) < len(series)
+    if not len(present):
+        raise ValueError(f"data: the column {name!r} has no values at all; drop it")
+    if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
+        raise TypeError(f"data: the column {name!r} holds dates; pass numbers instead, such as days since a start")
+    categorical = isinstance(series.dtype, pd.CategoricalDtype)
+    boolean = pd.api.types.is_bool_dtype(series.dtype) and not categorical
+    numeric = pd.api.types.is_numeric_dtype(series.dtype) and not boolean
+    if kind is None:
+        if boolean:
+            kind = "boolean"
+        elif numeric:
+            values = present.to_numpy(dtype=np.float64)
+            kind = "integer" if (values == np.floor(values)).all() else "continuous"
+        else:
+            kind = "categorical"
+    if kind in ("continuous", "integer"):
+        if not numeric:
+            raise TypeError(f"data: the column {name!r} is {kind} but holds {dtype} values; convert it to numbers")
+        values = present.to_numpy(dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"data: the column {name!r} holds infinity; write NaN if the value is missing")
+        if kind == "integer" and (values != np.floor(values)).any():
+            raise ValueError(f"data: the column {name!r} holds fractions, so it is no integer column")
+        if kind == "integer" and np.abs(values).max() > 2**53:
+            raise ValueError(f"data: the column {name!r} holds whole numbers beyond 2**53; make it a string or drop it")
+        return Column(name, kind, dtype, missing=missing, low=float(values.min()), high=float(values.max()))
+    if kind == "boolean":
+        return Column(name, "boolean", dtype, missing=missing, low=0.0, high=1.0)
+    categories = list(series.cat.categories) if categorical else sorted(present.unique().tolist(), key=lambda v: (str(type(v)), v))
+    odd = next((value for value in categories if not isinstance(value, str | int | float | bool)), None)
+    if odd is not None:
+        raise TypeError(f"data: the column {name!r} holds {type(odd).__name__} objects; convert them to strings or numbers")
+    if len(categories) > MOST_CATEGORIES:
+        raise ValueError(
+            f"data: the column {name!r} has {len(categories)} different values, more than {MOST_CATEGORIES} categories: "
+            "drop it if it is an identifier; pass it alone as a list of strings if it is text"
+        )
+    items = tuple(value.item() if hasattr(value, "item") else value for value in categories)
+    return Column(name, "categorical", dtype, items, categorical and bool(series.cat.ordered), missing)
+
+
+def _encode_column(column: Column, series: Any) -> np.ndarray:
+    absent = series.isna().to_numpy()
+    out = np.full(len(series), np.nan)
+    present = series[~absent]
+    if column.numeric or column.kind == "boolean":
+        try:
+            values = present.to_numpy(dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"data: the column {column.name!r} is {column.kind}, but holds {present.iloc[0]!r}") from error
+        if not np.isfinite(values).all():
+            raise ValueError(f"data: the column {column.name!r} holds infinity; write NaN if the value is missing")
+        if column.kind != "continuous" and (values != np.floor(values)).any():
+            wrong = values[values != np.floor(values)][0]
+            raise ValueError(f"data: the column {column.name!r} is {column.kind}, but holds {wrong:g}")
+        out[~absent] = values
+        return out
+    codes = {value: code for code, value in enumerate(column.categories)}
+    items = [codes.get(value, -1) for value in present.tolist()]
+    if -1 in items:
+        unknown = present.tolist()[items.index(-1)]
+        shown = ", ".join(map(repr, column.categories[:8])) + (", ..." if len(column.categories) > 8 else "")
+        raise ValueError(
+            f"data: the column {column.name!r} holds {unknown!r}, a category not seen in training (known: {shown})"
+            f"{perhaps(unknown, column.categories)}"
+        )
+    out[~absent] = items
+    return out
+
+
+def _decode_column(column: Column, values: np.ndarray) -> Any:
+    import pandas as pd
+
+    absent = np.isnan(values)
+    if column.kind == "continuous" or (column.kind == "integer" and not absent.any()):
+        filled = values
+    elif column.kind == "integer":
+        filled = pd.array(np.where(absent, 0, values).astype(np.int64), dtype="Int64")
+        filled[absent] = pd.NA
+    else:
+        known = (False, True) if column.kind == "boolean" else column.categories
+        filled = np.array([None if gone else known[int(v)] for v, gone in zip(values, absent, strict=True)], dtype=object)
+    if column.dtype == "category":
+        return pd.Categorical(filled, categories=list(column.categories), ordered=column.ordered)
+    return pd.Series(filled).astype(column.dtype)  # type: ignore[call-overload]
+
+
+def _column_config(column: Column) -> dict[str, Any]:
+    config = asdict(column)
+    config["categories"] = list(column.categories)
+    for bound in ("low", "high"):  # JSON has no infinity
+        config[bound] = config[bound] if np.isfinite(config[bound]) else None
+    return config
+
+
+def _column(config: dict[str, Any]) -> Column:
+    unknown = set(config) - {f.name for f in fields(Column)}
+    if unknown:
+        raise ValueError(f"Table: a column has no {sorted(unknown)[0]!r}")
+    config = {key: value for key, value in config.items() if value is not None}
+    return Column(**{**config, "categories": tuple(config.get("categories", ()))})
