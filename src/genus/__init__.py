@@ -17,6 +17,7 @@ from genus.model import (
 from genus.likelihood import LogLikelihood
 from genus.models.classical.gaussian import Gaussian
 from genus.models.classical.gaussian_mixture import GaussianMixture
+from genus.models.adversarial.gan import GAN
 from genus.models.autoencoders.vae import VAE
 from genus.models.autoregressive.gpt import GPT
 from genus.registry import models

@@ -139,7 +139,7 @@ def _kind(value: Any) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-_COMMENTED_FIELD = re.compile(r"^    (\w+)\s*:[^#]*#\s*(.+?)\s*$", re.MULTILINE)
+_COMMENTED_FIELD = re.compile(r"^    (\w+)\s*:[^#\n]*#\s*(.+?)\s*$", re.MULTILINE)
 
 
 @cache

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+DIGEST = 32  # hexadecimal digits
+
 
 class DamagedFile(ValueError):
     """A file whose content is not what was written."""
@@ -41,7 +43,8 @@ def tensor_bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
 
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(about, sort_keys=True)
-    return save(tensors, {"about": text, "digest": _digest(tensors, text)})
+    # one entry: safetensors writes several in no fixed order, and the same model should be the same file
+    return save(tensors, {"genus": _digest(tensors, text) + text})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -52,8 +55,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        text = header["about"]
-        if header["digest"] != _digest(tensors, text):
+        digest, text = header["genus"][:DIGEST], header["genus"][DIGEST:]
+        if digest != _digest(tensors, text):
             raise DamagedFile(f"{path}: its content does not match its digest; the file is damaged")
         about = json.loads(text)
     except DamagedFile:
@@ -80,7 +83,7 @@ def header_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    digest = hashlib.blake2b(text.encode(), digest_size=DIGEST // 2)
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

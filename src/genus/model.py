@@ -123,6 +123,11 @@ class Model(nn.Module):
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
         return examples
 
+    def density_coordinates(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """z (n, dims) of encoded points to learn from: dequantised, standardised, in a working precision."""
+        z, _ = self.fitted_space.standardise(self.fitted_space.dequantise(x))
+        return z.to(dtype)
+
     def given_features(self, given: Any, n: int) -> Tensor | None:
         """What a learned condition means to a network, (n, given_dims); one condition serves all n."""
         if self.given_space is None:
@@ -194,20 +199,18 @@ class CanSample(Model):
         space = self.fitted_space
         n = _check_count(n)
         known = space_row(space, given) if given is not None and isinstance(self, Completes) and self.given_space is None else None
-        if known is None:
-            g = self.given_features(given, n)
+        drawn = max(n, 1)  # of none, one: it has the kind and the shape
+        g = self.given_features(given, drawn) if known is None else None
         parts = []
-        for chunk, start in enumerate(range(0, n, self.sample_chunk)):
-            size = min(self.sample_chunk, n - start)
+        for chunk, start in enumerate(range(0, drawn, self.sample_chunk)):
+            size = min(self.sample_chunk, drawn - start)
             with self.verb(seed, f"sample/{chunk}"):
                 if known is not None:
                     parts.append(self.fill(known.expand(size, *known.shape[1:]).to(self.device)))  # type: ignore[attr-defined]
                 else:
                     parts.append(self.draw(size, None if g is None else g[start : start + size]))
-        if not parts:
-            return space.decode(self.draw(1, None if g is None else g[:1])[0:0].to("cpu"))
         whole = parts[0] if len(parts) == 1 else _join(parts)
-        return space.decode(whole.to("cpu"))
+        return space.decode(whole.to("cpu")[0:n])
 
 
 class HasLikelihood(Model):
@@ -303,11 +306,6 @@ class HasDensity(HasLogProb):
     @property
     def likelihood_kind(self) -> LikelihoodKind:
         return "lower bound" if bool(self.fitted_space.integer_coordinates.any()) else "exact"
-
-    def density_coordinates(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """z (n, dims) of encoded points to learn from: dequantised, standardised, in a working precision."""
-        z, _ = self.fitted_space.standardise(self.fitted_space.dequantise(x))
-        return z.to(dtype)
 
     @property
     def dtype(self) -> torch.dtype:

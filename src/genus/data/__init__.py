@@ -1,11 +1,11 @@
 """Data: datasets in three parts, readers of files, named sets."""
 
-from genus.data.dataset import Dataset, Examples, examples_of, fit_space, missing_values
+from genus.data.dataset import CHUNK, Dataset, Examples, examples_of, fit_space, missing_values
 from genus.data.load import datasets, load_dataset
 from genus.data.named import toy_log_density
 from genus.data.rows import Rows
 
 __all__ = [
-    "Dataset", "Examples", "Rows", "datasets", "examples_of", "fit_space", "load_dataset", "missing_values",
+    "CHUNK", "Dataset", "Examples", "Rows", "datasets", "examples_of", "fit_space", "load_dataset", "missing_values",
     "toy_log_density",
 ]  # fmt: skip

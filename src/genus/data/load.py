@@ -13,7 +13,6 @@ import torch
 from genus.data.dataset import Dataset, Examples, examples_of
 from genus.data.named import NAMED, Named
 from genus.data.readers import Raw, read
-from genus.data.rows import Rows
 from genus.fields import perhaps
 from genus.randomness import check_seed
 from genus.spaces import Space, Tokens
@@ -52,7 +51,11 @@ def load_dataset(
     if raw.is_split and split is not None:
         raise ValueError(f"split={split}: {name} comes split into train, valid and test; leave split out")
     raw = _by_position(raw, split or raw.split) if raw.in_time else raw
-    data = _in_parts(raw, given, space, tokenizer, limit, name) if raw.is_split else _whole(raw, given, split, seed, space, tokenizer, limit, name)
+    data = (
+        _in_parts(raw, given, space, tokenizer, limit, name)
+        if raw.is_split
+        else _whole(raw, given, split, seed, space, tokenizer, limit, name)
+    )
     data = replace(data, entropy=raw.entropy, sample_rate=raw.sample_rate)
     return data.with_labels_given() if given is True else data
 
@@ -88,7 +91,12 @@ def _source(name_or_path: Any) -> Named | Path:
             f"load_dataset: takes a name or a path, not {type(name_or_path).__name__}; pass data in memory to genus.Dataset.of"
         )
     path = Path(name_or_path).expanduser()
-    if path.exists() or isinstance(name_or_path, os.PathLike) or path.suffix or len(path.parts) > 1 and path.parts[0] != "adbench":
+    if (
+        path.exists()
+        or isinstance(name_or_path, os.PathLike)
+        or path.suffix
+        or (len(path.parts) > 1 and path.parts[0] != "adbench")
+    ):
         return path
     raise ValueError(
         f"{name_or_path!r} is neither a data set nor a file{perhaps(name_or_path, NAMED)}; genus.datasets() lists the names"
@@ -102,7 +110,9 @@ def _check_options(entry: Named, options: dict[str, Any], tokenizer: str) -> Non
             raise TypeError(f"{name}: is no option of {entry.name}; {takes}{perhaps(name, entry.options)}")
     if tokenizer == "words" and not entry.words:
         words = ", ".join(sorted(n.name for n in NAMED.values() if n.words))
-        raise ValueError(f"tokenizer='words' is for texts that are already cut into words ({words}); choose 'characters', 'bytes' or 'bpe'")
+        raise ValueError(
+            f"tokenizer='words' is for texts that are already cut into words ({words}); choose 'characters', 'bytes' or 'bpe'"
+        )
 
 
 def _whole(
@@ -157,7 +167,9 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
     names = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
     if not names or not all(isinstance(name, str) for name in names):
         if raw.is_split:
-            raise ValueError(f"given: {type(given).__name__} values do not fit data that come in parts; pass names, or True for labels")
+            raise ValueError(
+                f"given: {type(given).__name__} values do not fit data that come in parts; pass names, or True for labels"
+            )
         return given
     if len(names) == 1 and names[0] in raw.conditions:
         return raw.conditions[names[0]][part]
@@ -168,8 +180,15 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
         return given
     if len(names) == len(raw.train) and not isinstance(given, str):
         return given
-    known = [*raw.conditions, *(c for parts in raw.conditions.values() if hasattr(parts[0], "columns") for c in parts[0].columns)]
-    has = f"has {', '.join(known[:6])}{', ...' if len(known) > 6 else ''}" if known else "has no columns or conditions to name"
+    known = [
+        *raw.conditions,
+        *(c for parts in raw.conditions.values() if hasattr(parts[0], "columns") for c in parts[0].columns),
+    ]
+    has = (
+        f"has {', '.join(known[:6])}{', ...' if len(known) > 6 else ''}"
+        if known
+        else "has no columns or conditions to name"
+    )
     labels = "; pass given=True for its labels" if raw.labels[0] is not None else ""
     raise ValueError(f"given={given!r}: this data {has}{perhaps(names[0], known)}{labels}")
 
@@ -188,7 +207,9 @@ def _by_position(raw: Raw, split: tuple[float, float, float]) -> Raw:
         raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
     (sequence,) = raw.train
     first, second = (round(len(sequence) * share) for share in (split[0], split[0] + split[1]))
-    train, valid, test = ([part] if len(part) else None for part in (sequence[:first], sequence[first:second], sequence[second:]))
+    train, valid, test = (
+        [part] if len(part) else None for part in (sequence[:first], sequence[first:second], sequence[second:])
+    )
     if train is None:
         raise ValueError(f"split={split}: leaves nothing of {len(sequence)} steps to train on")
     return replace(raw, train=train, valid=valid, test=test, split=(1.0, 0.0, 0.0))

@@ -76,7 +76,9 @@ def read(path: str | Path, **options: Any) -> Raw:
     try:
         return reader(path, **options)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is not {error.encoding} text (byte {error.start}); pass encoding='latin-1' or its own") from error
+        raise ValueError(
+            f"{path}: is not {error.encoding} text (byte {error.start}); pass encoding='latin-1' or its own"
+        ) from error
     except PermissionError as error:
         raise PermissionError(f"{path}: may not be read; change its permissions") from error
 
@@ -91,8 +93,12 @@ def _reader_of(path: Path) -> Callable[..., Raw]:
     reader = _READERS.get(suffix)
     if reader is None or (name != path.name.lower() and suffix not in (".csv", ".tsv")):
         if suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib"):
-            raise ValueError(f"{path}: a {suffix} file may hold code that runs when it is read; save the data as .npz or .parquet")
-        raise ValueError(f"{path}: {suffix or 'no suffix'} is not known; the known ones are {', '.join(_READERS)}, and folders")
+            raise ValueError(
+                f"{path}: a {suffix} file may hold code that runs when it is read; save the data as .npz or .parquet"
+            )
+        raise ValueError(
+            f"{path}: {suffix or 'no suffix'} is not known; the known ones are {', '.join(_READERS)}, and folders"
+        )
     return reader
 
 
@@ -112,10 +118,18 @@ def read_csv(
     import pandas as pd
 
     separator = separator or ("\t" if ".tsv" in path.name.lower() else ",")
-    options = {"sep": separator, "dtype": dtype, "encoding": encoding, "usecols": columns, "header": 0 if header else None}
+    options = {
+        "sep": separator,
+        "dtype": dtype,
+        "encoding": encoding,
+        "usecols": columns,
+        "header": 0 if header else None,
+    }
     try:
         if path.stat().st_size > BIG_TABLE:
-            return _streamed(path, lambda: (_without_index(frame) for frame in pd.read_csv(path, chunksize=CHUNK, **options)))
+            return _streamed(
+                path, lambda: (_without_index(frame) for frame in pd.read_csv(path, chunksize=CHUNK, **options))
+            )
         frame = _without_index(pd.read_csv(path, low_memory=False, **options))
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"{path}: is empty") from error
@@ -174,7 +188,9 @@ def _parser_hint(message: str) -> str:
     cells = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
     if cells:
         expected, line, saw = cells.groups()
-        return f"line {line} has {saw} cells, but the lines before it have {expected}; quote cells that hold the separator"
+        return (
+            f"line {line} has {saw} cells, but the lines before it have {expected}; quote cells that hold the separator"
+        )
     return f"could not be read as a table ({message.strip()})"
 
 
@@ -184,7 +200,9 @@ def _checked_frame(frame: Any, path: Path, separator: str, header: bool, dtype: 
     names = [str(name) for name in frame.columns]
     for other in (";", "\t", "|", ","):
         if len(names) == 1 and other != separator and other in names[0]:
-            raise ValueError(f"{path}: is one column called {names[0]!r}; if its cells are separated by {other!r}, pass separator={other!r}")
+            raise ValueError(
+                f"{path}: is one column called {names[0]!r}; if its cells are separated by {other!r}, pass separator={other!r}"
+            )
     if header and all(map(_is_number, names)):
         raise ValueError(f"{path}: its first line holds numbers ({', '.join(names[:3])}), not names; pass header=False")
     for name in frame.columns:
@@ -265,7 +283,9 @@ def _plain_array(path: Path, load: Callable[[], Any]) -> Any:
         return load()
     except Exception as error:
         if "pickle" in str(error).lower():
-            raise ValueError(f"{path}: holds Python objects or is no array file; save plain arrays of numbers with numpy.save") from error
+            raise ValueError(
+                f"{path}: holds Python objects or is no array file; save plain arrays of numbers with numpy.save"
+            ) from error
         raise ValueError(f"{path}: is damaged, or no array file ({error})") from error
 
 
@@ -398,7 +418,9 @@ def _one_size(shapes: list[tuple[int, int]], source: Path, size: Any) -> tuple[i
         return pair  # type: ignore[return-value]
     ((height, width), count) = Counter(shapes).most_common(1)[0]
     if 2 * count < len(shapes):
-        raise ValueError(f"{source}: its {len(shapes)} images have {len(set(shapes))} different sizes; pass size=(height, width), such as size=64")
+        raise ValueError(
+            f"{source}: its {len(shapes)} images have {len(set(shapes))} different sizes; pass size=(height, width), such as size=64"
+        )
     if count < len(shapes):
         warnings.warn(
             f"{source}: {len(shapes) - count} of {len(shapes)} images were cropped and resized to the commonest size, "
@@ -421,9 +443,13 @@ class _Entry:
 
 
 def _folder_reader(path: Path) -> Callable[..., Raw]:
-    kinds = Counter(kind for p in path.rglob("*") if _seen(p) for kind in (IMAGES, TEXTS, RECORDINGS) if p.suffix.lower() in kind)
+    kinds = Counter(
+        kind for p in path.rglob("*") if _seen(p) for kind in (IMAGES, TEXTS, RECORDINGS) if p.suffix.lower() in kind
+    )
     if not kinds:
-        raise ValueError(f"{path}: this folder holds no images, texts or recordings; pass the file itself, if it is a table or arrays")
+        raise ValueError(
+            f"{path}: this folder holds no images, texts or recordings; pass the file itself, if it is a table or arrays"
+        )
     kind = kinds.most_common(1)[0][0]
     return {IMAGES: _read_image_folder, TEXTS: _read_text_folder, RECORDINGS: _read_recording_folder}[kind]
 

@@ -34,7 +34,7 @@ class LearnsByEM(Learns):
 
     n_init: Count = 1  # starts; the one that ends with the highest likelihood is kept
     max_iter: Count = 200  # EM iterations of a start
-    tol: NonNegative = 1e-5  # a start has converged when an iteration gains less, nats per point
+    tol: NonNegative = 1e-6  # a start has converged when an iteration gains less, nats per point
 
     def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
         """What is learned from, made of encoded points once."""

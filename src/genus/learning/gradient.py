@@ -40,7 +40,7 @@ class Recipe:
     batch_size: int = 128
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)  # of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)
-    weight_decay: float = 0.0  # on matrices; biases and gains are left alone
+    weight_decay: float = 0.0  # on matrices; biases, gains and embeddings are left alone
     warmup: float = 0.02  # share of the steps in which the learning rate rises from 0
     decay: str = "cosine"  # to zero at the last step, "linear" likewise; or "constant"
     clip: float | None = 1.0  # largest norm of a gradient
@@ -276,9 +276,10 @@ class Run:
     # -- optimisers and processes -------------------------------------------------------------------------------
 
     def _optimiser(self, player: Player) -> torch.optim.Optimizer:
-        parameters = player.parameters()
-        matrices = [p for p in parameters if p.dim() >= 2]
-        others = [p for p in parameters if p.dim() < 2]
+        tables = {id(m.weight) for side in player.modules for m in side.modules() if isinstance(m, nn.Embedding)}
+        decays = lambda p: p.dim() >= 2 and id(p) not in tables  # noqa: E731
+        matrices = [p for p in player.parameters() if decays(p)]
+        others = [p for p in player.parameters() if not decays(p)]
         groups = [
             {"params": matrices, "weight_decay": self.recipe.weight_decay},
             {"params": others, "weight_decay": 0.0},

@@ -564,8 +564,8 @@ def initial_parameters(
     steps: int = 10,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(weights, means, covariances), float64, to start EM from: the likeliest of n_init short runs, each k-means
-    and then `steps` of EM (Biernacki, Celeux & Govaert 2003). x is a sample that fits in memory: a thousand rows a component
-    are plenty."""
+    and then `steps` of EM (Biernacki, Celeux & Govaert 2003). x is a sample that fits in memory: a thousand rows a
+    component are plenty."""
     filled = torch.where(x.isnan(), x.nanmean(0).nan_to_num(nan=0.0), x)
     anywhere = standard(n_components, x.shape[1], kind, x.device)
     best: tuple[Tensor, Tensor, Tensor] | None = None

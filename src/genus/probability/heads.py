@@ -130,7 +130,9 @@ class Gaussian(Head):
     def log_prob(self, h: Tensor, x: Tensor) -> Tensor:
         mean, log_scale = self._parameters(h)
         z, log_det = self.space.standardise(x.reshape(len(x), -1))
-        return gaussian_log_prob(z.float(), mean, log_scale).sum(1) + log_det
+        absent = torch.isnan(z)  # a missing value has no term
+        terms = gaussian_log_prob(torch.where(absent, 0.0, z).float(), mean, log_scale)
+        return torch.where(absent, 0.0, terms).sum(1) + log_det
 
     def sample(self, h: Tensor) -> Tensor:
         mean, log_scale = self._parameters(h)

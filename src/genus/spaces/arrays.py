@@ -39,7 +39,7 @@ def as_tensor(raw: Any, name: str = "data") -> Tensor:
         # torch refuses negative strides and read-only memory (it could be written through)
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable or not array.dtype.isnative:
             array = np.array(array, dtype=array.dtype.newbyteorder("="))
-        tensor = torch.from_numpy(np.atleast_1d(array))
+        tensor = torch.from_numpy(array)
     if tensor.is_sparse or tensor.layout is not torch.strided:
         raise TypeError(f"{name}: sparse tensors are not taken; pass {name}.to_dense()")
     if tensor.is_complex():

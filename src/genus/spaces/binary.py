@@ -26,7 +26,7 @@ class Binary(Space):
     def encode(self, raw: Any) -> Tensor:
         x = as_tensor(raw)
         refuse_shape(x, self.shape)
-        wrong = (x != 0) & (x != 1)
+        wrong = x > 1 if x.dtype is torch.uint8 else (x != 0) & (x != 1)
         if wrong.any():
             row = int(wrong.reshape(len(x), -1).any(1).nonzero()[0])
             value = x[row][wrong[row]].flatten()[0].item()

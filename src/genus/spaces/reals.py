@@ -46,7 +46,7 @@ class Reals(Space):
     def features(self, x: Tensor) -> Tensor:
         flat = x.reshape(len(x), -1)
         z, _ = self.standardise(flat + 0.5 if self.discrete else flat)
-        return z.reshape(len(x), *self.shape).float()
+        return z.nan_to_num(0.0).reshape(len(x), *self.shape).float()  # a missing value reads as the mean
 
     @property
     def continuous(self) -> bool:

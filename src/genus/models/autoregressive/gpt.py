@@ -48,7 +48,7 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
     n_heads: Count = 4  # attention heads of a block
     width: Count = 128  # numbers a token is inside the network; a multiple of 2 n_heads
     context: Count = 128  # tokens it looks back on; points of one length are always seen whole
-    dropout: Share = 0.1  # share of hidden numbers left out in training
+    dropout: Share = 0.0  # share of hidden numbers left out in training
 
     def build(self, space: Space) -> None:
         self.n_symbols = space.levels  # type: ignore[attr-defined]  # what can be drawn; one more token starts a sequence

@@ -1,0 +1,260 @@
+"""genus fit MODEL --data DATA: learn a model from data; the folder of the run is the fitted model."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from genus.cli.answer import Answer, aligned, entry, rank
+from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, hyper_parameters, real, whole
+from genus.cli.source import Source, add_data_options, remember, source_of
+from genus.learning import Learns
+from genus.registry import find_model, model_classes, name_of
+
+SECONDS = 15.0  # that scoring held-out data after a fit may take
+MOST_TOKENS = 20_000  # of one long text scored then
+OPTIONS = ("epochs", "steps", "batch_size", "learning_rate", "seed", "device", "precision")  # passed on as they are
+
+
+def run(words: list[str]) -> Answer:
+    """Fit, save, and say how it went."""
+    rest = words[1:]
+    if not rest or rest[0] in ("-h", "--help"):
+        return Answer(overview(), {"models": list(model_classes())})
+    if rest[0].startswith("-"):
+        raise Mistake("fit: say first which model, as in genus fit vae --data digits; genus models lists them")
+    cls = find_model(rest[0])
+    name = name_of(cls)
+    if not issubclass(cls, Learns):
+        raise Mistake(f"fit: {name} does not learn from data")
+    arguments = parser(cls).parse(rest[1:])
+    model = cls(**hyper_parameters(arguments))
+    source = source_of(arguments)
+    folder = _folder(arguments, name, source)
+    data = source.load(cls)
+    options = {option: getattr(arguments, option) for option in OPTIONS if getattr(arguments, option) is not None}
+    started = time.monotonic()
+    try:
+        model.fit(
+            data, validation=_validation(arguments.validation, data), run=folder, resume=arguments.resume,
+            progress=arguments.progress, **options,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        kept = (folder / "checkpoints").is_dir() and any((folder / "checkpoints").iterdir())
+        raise KeyboardInterrupt(f"; to go on: the same command with --run {folder} --resume" if kept else "") from None
+    return _report(model, name, data, source, folder, time.monotonic() - started, arguments)
+
+
+# -- help --------------------------------------------------------------------------------------------------------
+
+
+def parser(cls: type[Learns]) -> Parser:
+    """The parser of one model, made of its fields and of what its way of learning takes."""
+    name = name_of(cls)
+    about = (cls.__doc__ or "").strip("\n").split("\n")
+    description = "\n".join(line.removeprefix("    ") for line in about).strip()
+    some = ", ".join(space.__name__ for space in cls.spaces)
+    made = Parser(
+        f"fit {name}",
+        "--data DATA [options]",
+        f"{description}\n\nIt learns {cls.way}, from: {'any space' if some == 'Space' else some}.",
+        _examples(cls, name),
+    )
+    add_hyper_parameters(made, cls)
+    add_data_options(made)
+    add_learning_options(made, cls.takes)
+    return made
+
+
+def add_learning_options(made: Parser, takes: frozenset[str]) -> None:
+    """fit's own options. Those that a way of learning does not take are refused by `fit` itself, with its reason."""
+    group = made.add_argument_group("learning")
+
+    def add(flag: str, explanation: str, **options: Any) -> None:
+        shown = flag.removeprefix("--").replace("-", "_")
+        hidden = shown in ("validation", "epochs", "steps", "batch_size", "learning_rate", "resume") and shown not in takes
+        group.add_argument(flag, help=argparse.SUPPRESS if hidden else explanation, **options)
+
+    add("--epochs", "passes over the data", type=whole, metavar="N")
+    add("--steps", "optimiser steps, instead of epochs", type=whole, metavar="N")
+    add("--batch-size", "examples in a step", type=whole, metavar="N")
+    add("--learning-rate", "of the optimiser", type=real, metavar="X")
+    add("--validation", "a share of the training data to watch, or other data (default: the valid part)", metavar="SHARE|DATA")
+    add("--seed", "the same seed gives the same model (default 0)", type=whole, metavar="N")
+    add("--device", "auto, cpu, cuda or cuda:N (default auto)", metavar="NAME")
+    add("--precision", "auto, float32, float64 or bfloat16 (default auto)", metavar="NAME")
+    add("--run", "the folder to save in (default runs/MODEL-DATA, a new one each time)", metavar="FOLDER")
+    add("--resume", "go on with an unfinished run, exactly where it stopped", action="store_true")
+    add("--no-progress", "no progress bar", dest="progress", action="store_false")
+    add("--quiet", "print nothing but mistakes", action="store_true")
+
+
+def overview() -> str:
+    """The models by family, with their first sentences."""
+    lines, family = [], ""
+    for name, cls in model_classes().items():
+        if (own := cls.__module__.split(".")[2]) != family:
+            family = own
+            lines.append(family)
+        lines += entry(name, " ".join((cls.__doc__ or "").split("\n\n")[0].split()))
+    listed = "\n".join(lines)
+    return f"""\
+usage: genus fit MODEL --data DATA [options]
+
+Learn a model from data. The folder of the run is the fitted model: genus sample, score and generate take it.
+`genus fit MODEL --help` explains a model, its hyper-parameters and the options.
+
+{listed}
+
+examples:
+  genus fit gaussian-mixture --data penguins.csv --n-components 3
+  genus fit vae --data digits --latent-dim 2 --epochs 20 --run runs/vae
+  genus fit gpt --data book.txt --run runs/gpt"""
+
+
+def _examples(cls: type[Learns], name: str) -> str:
+    from genus.fields import fields_of
+    from genus.spaces import Tokens
+
+    data, other = ("tiny_shakespeare", "book.txt") if cls.spaces[0] is Tokens else ("digits", "measurements.csv")
+    field = next((f for f in fields_of(cls).values() if type(f.default) is int), None)
+    flag = f" --{field.name.replace('_', '-')} {field.default}" if field else ""
+    length = " --epochs 20" if "epochs" in cls.takes else ""
+    return f"  genus fit {name} --data {data}{flag}{length} --run runs/{name}\n  genus fit {name} --data {other}"
+
+
+# -- before ------------------------------------------------------------------------------------------------------
+
+
+def _folder(arguments: argparse.Namespace, name: str, source: Source) -> Path:
+    """Where to save: --run, else runs/MODEL-DATA, numbered so that nothing there is lost."""
+    if arguments.run is not None:
+        folder = Path(arguments.run).expanduser()
+        ours = ("config.json", "run.json", "history.jsonl", "checkpoints")
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"--run {folder}: is a file; pass a folder")
+        if folder.exists() and any(folder.iterdir()) and not any((folder / part).exists() for part in ours):
+            raise FileExistsError(f"--run {folder}: holds other files, and no run; pass a new folder")
+        return folder
+    first = Path("runs") / f"{name}-{source.stem}"
+    known = [first, *sorted(first.parent.glob(f"{first.name}-[0-9]*"), key=_number)]
+    if arguments.resume:
+        return known[-1]
+    return first if not first.exists() else Path(f"{first}-{max(_number(path) if path != first else 1 for path in known) + 1}")
+
+
+def _number(path: Path) -> int:
+    last = path.name.rpartition("-")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _validation(text: str | None, data: Any) -> Any:
+    """What --validation means: a share, or data to watch instead of the valid part."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        whole_set = Source(text).load()
+        return whole_set.train.raw
+
+
+# -- after -------------------------------------------------------------------------------------------------------
+
+
+def _report(
+    model: Any, name: str, data: Any, source: Source, folder: Path, seconds: float, arguments: argparse.Namespace
+) -> Answer:
+    if rank() != 0:
+        return Answer("", {})
+    remember(folder, source, data.sample_rate)
+    score = held_out_score(model, data)
+    following = next_command(model, folder)
+    found: dict[str, Any] = {
+        "model": name,
+        "hyper_parameters": model.get_params(),
+        "data": source.data,
+        "space": repr(data.space),
+        "train": len(data.train),
+        "valid": len(data.valid),
+        "test": len(data.test),
+        "n_parameters": model.n_parameters,
+        "seconds": round(seconds, 3),
+        "run": str(folder),
+        "log_likelihood": None if score is None else {**likelihood(score[0]), "scored": score[1]},
+        "next": following,
+    }
+    if arguments.quiet:
+        return Answer("", found)
+    rows = [
+        ("learned", f"{type(model).__name__}({model.extra_repr()}) of {data.space!r}, {model.n_parameters:,} numbers"),
+        ("from", f"{len(data.train):,} examples of {data.name}, in {_time(seconds)}"),
+    ]
+    if score is not None:
+        rows.append(("held out", f"{spoken(score[0])}; of {score[1]}"))
+    else:
+        rows.append(("held out", "nothing: the data have no test part" if not len(data.test) else f"{name} has no likelihood"))
+    rows += [("saved in", str(folder)), ("next", following)]
+    return Answer(aligned(rows, indent=""), found)
+
+
+def held_out_score(model: Any, data: Any) -> tuple[Any, str] | None:
+    """Log-likelihood of as much of the test part as time allows, and what was scored; None where there is none."""
+    from genus.model import HasLikelihood
+    from genus.spaces import Ragged
+
+    test = data.test
+    if not isinstance(model, HasLikelihood) or not len(test):
+        return None
+    if len(test) == 1 and isinstance(test.points, Ragged) and len(test.points[0]) > MOST_TOKENS:
+        part = replace(test, points=Ragged.of([test.points[0][:MOST_TOKENS]]))
+        return model.log_likelihood(part), f"the first {MOST_TOKENS:,} steps of the test part"
+    count, most = 0, min(64, len(test))
+    while most > count:  # ever more of it, until time is nearly up
+        started = time.monotonic()
+        score, count = model.log_likelihood(test[:most]), most
+        pace = (time.monotonic() - started) / count
+        most = min(len(test), int(SECONDS / max(pace, 1e-9)))
+        most = most if most >= 2 * count or most == len(test) else count
+    some = "test examples" if count == len(test) else f"the first of {len(test):,} test examples"
+    return score, f"{count:,} {some}" if count == len(test) else f"{count:,}, {some}"
+
+
+def likelihood(score: Any) -> dict[str, Any]:
+    """A LogLikelihood as numbers."""
+    return {
+        "mean": score.mean,
+        "standard_error": score.mean_standard_error,
+        "bits_per_dim": score.bits_per_dim,
+        "kind": score.kind,
+        "n": len(score),
+    }
+
+
+def spoken(score: Any) -> str:
+    """A LogLikelihood in words."""
+    error = score.mean_standard_error
+    spread = "" if error != error else f" +- {error:.2g}"
+    return f"log-likelihood {score.mean:.5g}{spread} nats ({score.kind}), {score.bits_per_dim:.4g} bits/dim"
+
+
+def next_command(model: Any, folder: Path) -> str:
+    """What to type next."""
+    from genus.model import CanGenerate, CanSample
+    from genus.spaces import Images, Table, Tokens
+
+    space = model.fitted_space
+    given = " --given ..." if model.given_space is not None else ""
+    if isinstance(model, CanGenerate) and isinstance(space, Tokens) and space.tokenizer is not None:
+        return f"genus generate {folder}{given}"
+    if isinstance(model, CanSample):
+        suffix = ".png" if isinstance(space, Images) else ".csv" if isinstance(space, Table) else ""
+        return f"genus sample {folder} -n 64{given}" + (f" -o samples{suffix}" if suffix else "")
+    return f"genus score {folder}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,44 @@
+"""Another space for data: what a point is, said by the user where the guess was wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from genus.data import Dataset
+from genus.spaces import Binary, Images, Ragged, Reals, Space, Tokens
+
+
+def respaced(data: Dataset, kind: str) -> Dataset:
+    """The same points in a space of another kind. Raises ValueError where they have none."""
+    if type(data.space).__name__.lower() == kind:
+        return data
+    parts = [data.train, data.valid, data.test]
+    points = [part.x for part in parts]
+    if any(isinstance(x, Ragged) for x in points) or not isinstance(data.space, Reals | Binary | Images):
+        raise ValueError(f"--space {kind}: the data are {data.space!r}, which have no other space; leave it out")
+    space = _space(data.space, kind, points)
+    encoded = [space.encode(x) if len(x) else x for x in points]
+    return Dataset(
+        *(replace(part, space=space, points=x) for part, x in zip(parts, encoded, strict=True)),
+        **{name: getattr(data, name) for name in ("name", "classes", "entropy", "sample_rate")},
+    )
+
+
+def _space(old: Space, kind: str, points: list[Any]) -> Space:
+    shape = old.shape
+    if kind == "reals":
+        return Reals(shape, "float32")
+    if kind == "binary":
+        return Binary(shape)
+    if not old.discrete:
+        raise ValueError(f"--space {kind}: the data hold real numbers; {kind} are whole numbers")
+    levels = 1 + max(int(x.max()) for x in points if len(x))
+    if kind == "tokens":
+        if len(shape) != 1:
+            raise ValueError(f"--space tokens: tokens are rows of whole numbers, but a point has shape {tuple(shape)}; flatten it")
+        return Tokens(levels, length=shape[0])
+    if len(shape) not in (2, 3):
+        raise ValueError(f"--space images: an image is (height, width) or (channels, height, width), but a point has shape {tuple(shape)}")
+    levels = 256 if levels > 2 else 2
+    return Images(*shape, levels=levels) if len(shape) == 3 else Images(1, *shape, levels=levels, layout="nhw")

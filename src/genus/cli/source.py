@@ -1,0 +1,164 @@
+"""The options that say which data, and the data.json by which a fitted model remembers them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from genus.cli.answer import plain, write_file
+from genus.cli.parsing import Mistake, Parser, names, one_of, setting, whole
+
+FILE = "data.json"  # in the folder of a fitted model
+TABLES = (".csv", ".tsv", ".parquet")
+# what only says which part of the data; the others say how a file is read, and serve for another file of its kind, too
+WHICH = ("split", "seed", "limit")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A name or a path of data, and the options to load it with (`space`: the name of a kind)."""
+
+    data: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is the name of a set rather than a path."""
+        from genus.data.named import NAMED
+
+        return self.data in NAMED
+
+    @property
+    def stem(self) -> str:
+        """A short name for folders."""
+        return self.data.replace("/", "-") if self.named else Path(self.data).stem
+
+    def same_data(self, other: Source) -> bool:
+        """Whether both mean the same set or file."""
+        if self.named or other.named:
+            return self.data == other.data
+        return Path(self.data).resolve() == Path(other.data).resolve()
+
+    def load(self, model: type | None = None, **changes: Any) -> Any:
+        """The Dataset; read as tokens where they are whole numbers and `model` takes only those."""
+        from genus.cli.respace import respaced
+        from genus.data import load_dataset
+        from genus.spaces import Tokens
+
+        options = {**self.options, **changes}
+        kind = options.pop("space", None)
+        data = load_dataset(self.data, **options)
+        if kind is None and model is not None and not isinstance(data.space, model.spaces) and _are_codes(data.space):
+            kind = "tokens" if Tokens in model.spaces else None
+        return data if kind is None else respaced(data, kind)
+
+
+def add_data_options(parser: Parser, *, shares: str = "--split") -> None:
+    """The options of `source_of`; `shares` is the flag that says how to split."""
+    group = parser.add_argument_group("data")
+    add = group.add_argument
+    add("--data", metavar="DATA", help="a name (genus datasets), a file or a folder")
+    add(
+        "--given", nargs="?", const=True, metavar="COLUMNS",
+        help="learn p(x | given): columns of a table, or a condition that comes with the data; alone: the labels",
+    )  # fmt: skip
+    add(shares, dest="shares", type=_shares, metavar="A,B,C", help="shares of train, valid and test (0.8,0.1,0.1)")
+    add("--data-seed", type=whole, metavar="N", help="seed of the split, and of data that are made (default 0)")
+    add("--limit", type=whole, metavar="N", help="only the first N examples of each part")
+    add("--space", type=one_of("reals", "binary", "images", "tokens"), metavar="KIND",
+        help="what a point is, where the guess is wrong: reals, binary, images or tokens")  # fmt: skip
+    add("--tokenizer", metavar="KIND", help="of texts: characters, bytes, bpe or bpe:N (default characters)")
+    add("--lines", action="store_true", default=None, help="of texts: an example is a line, not a file")
+    add("--size", type=_size, metavar="N", help="of images: crop and resize them to N pixels, or to HEIGHTxWIDTH")
+    add("--columns", type=names, metavar="A,B,...", help="of tables: only these columns")
+    add("--categorical", type=names, metavar="A,B,...", help="of tables: numbers that are names, such as a postcode")
+    add("--separator", metavar="C", help="of tables: what stands between cells")
+    add("--no-header", dest="header", action="store_false", default=None, help="of tables: the first line is data")
+    add("--encoding", metavar="NAME", help="of tables and texts: such as latin-1")
+    add("--key", metavar="NAME", help="of .npz: which of its arrays")
+    add("--option", type=setting, action="append", metavar="NAME=VALUE", help="any other option of a named set")
+
+
+def source_of(arguments: argparse.Namespace, remembered: Source | None = None) -> Source:
+    """The data that the arguments name, with what a fitted model remembers of how they are read. Raises Mistake."""
+    if arguments.data is None and remembered is None:
+        raise Mistake("needs --data: a name (genus datasets lists them), a file or a folder, as in --data digits")
+    told = {
+        "given": _columns(arguments), "split": arguments.shares, "seed": arguments.data_seed, "limit": arguments.limit,
+        "space": arguments.space, "tokenizer": arguments.tokenizer, "lines": arguments.lines, "size": arguments.size,
+        "columns": arguments.columns, "separator": arguments.separator, "header": arguments.header,
+        "encoding": arguments.encoding, "key": arguments.key, **dict(arguments.option or ()),
+    }  # fmt: skip
+    if arguments.categorical:
+        told["dtype"] = dict.fromkeys(arguments.categorical, "str")
+    told = {name: value for name, value in told.items() if value is not None}
+    if arguments.data is None:
+        assert remembered is not None
+        return Source(remembered.data, {**remembered.options, **told})
+    source = Source(arguments.data, told)
+    if remembered is None:
+        return source
+    if source.same_data(remembered):
+        return replace(source, options={**remembered.options, **told})
+    if not source.named and not remembered.named and Path(source.data).suffix == Path(remembered.data).suffix:
+        how = {name: value for name, value in remembered.options.items() if name not in WHICH}
+        return replace(source, options={**how, **told})
+    return source
+
+
+def remember(folder: Path, source: Source, sample_rate: int | None) -> None:
+    """Write data.json into the folder of a fitted model."""
+    data = source.data if source.named else str(Path(source.data).expanduser().resolve())
+    content = {"data": data, "options": plain(source.options), "sample_rate": sample_rate}
+    write_file(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def remembered(folder: Path) -> tuple[Source | None, int | None]:
+    """What data.json says: the source and a sample rate; (None, None) where there is none that can be understood."""
+    try:
+        found = json.loads((folder / FILE).read_text("utf-8"))
+        data, options, rate = found["data"], dict(found["options"]), found["sample_rate"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None
+    options = {name: tuple(value) if name in ("split", "size") and isinstance(value, list) else value for name, value in options.items()}
+    return Source(str(data), options), rate if isinstance(rate, int) else None
+
+
+def given_of(model: Any) -> Any:
+    """What to load data with for a model that was fitted with given=: its columns, else the labels; None for others."""
+    from genus.spaces import Table
+
+    if model.given_space is None:
+        return None
+    if isinstance(model.given_space, Table) and model.given_space.form == "frame":
+        return [column.name for column in model.given_space.columns]
+    return True
+
+
+def _columns(arguments: argparse.Namespace) -> Any:
+    given = getattr(arguments, "given", None)
+    if given is None or given is True:
+        return given
+    # a table has no labels but its columns, one of which may be called so
+    return True if given == "labels" and Path(arguments.data or "").suffix not in TABLES else names(given)
+
+
+def _are_codes(space: Any) -> bool:
+    from genus.spaces import Reals
+
+    return isinstance(space, Reals) and space.discrete and len(space.shape) == 1
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(share) for share in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be three shares such as 0.8,0.1,0.1, not {text!r}") from None
+
+
+def _size(text: str) -> int | tuple[int, int]:
+    height, times, width = text.partition("x")
+    return (whole(height), whole(width)) if times else whole(text)

@@ -1,0 +1,98 @@
+"""Features: what the yardsticks that compare points look at, one row of numbers a point.
+
+Vectors, images and tables are their own (standardised) numbers. Sequences of different lengths become frequencies: of
+tokens and pairs of tokens, or moments along time. Yardsticks on features see what the features see; the report says which.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genus.data import Examples
+from genus.randomness import generator
+from genus.spaces import Encoded, Ragged, Space, Tokens
+
+PIECE = 256  # tokens of an endless text that are one example
+BUCKETS = 256  # frequencies of pairs of tokens, and of tokens beyond as many, are hashed into this many
+WIDEST = 256  # features beyond this many are taken to their principal components,
+COMPONENTS = 64  # as many as this, and how far off them a point lies
+
+
+def features_of(space: Space, x: Encoded) -> np.ndarray:
+    """Encoded points as (n, features), float64; an endless text is cut into pieces, each a row."""
+    if isinstance(space, Tokens):
+        sequences = list(x) if space.ends or not space.ragged else pieces(x)
+        if not space.ragged and space.dims * space.n_symbols <= 4 * WIDEST:
+            return space.features(x).flatten(1).double().numpy()  # type: ignore[arg-type]
+        return np.stack([_frequencies(s, space.n_symbols) for s in sequences])
+    if isinstance(x, Ragged):
+        item = space.item  # type: ignore[attr-defined]
+        return np.stack([_moments(item.features(s).flatten(1).double().numpy()) for s in x])
+    rows = space.features(x).flatten(1).double().numpy()
+    missing = np.isnan(rows)
+    if missing.any():  # a missing number is the mean, and a column says that it was missing
+        rows = np.concatenate([np.where(missing, 0.0, rows), missing[:, missing.any(0)].astype(float)], 1)
+    return rows
+
+
+def features_of_both(space: Space, first: Encoded, second: Encoded) -> tuple[np.ndarray, np.ndarray]:
+    """The features of two sets, in the same columns."""
+    a, b = features_of(space, first), features_of(space, second)
+    if a.shape[1] != b.shape[1]:  # only one of them has missing values: their indicators are dropped
+        width = min(a.shape[1], b.shape[1])
+        a, b = a[:, :width], b[:, :width]
+    return a, b
+
+
+def narrowed(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Wide features of two sets as their common principal components and the distance to the plane of these."""
+    if a.shape[1] <= WIDEST:
+        return a, b
+    both = np.concatenate([a, b])
+    both = both - both.mean(0)
+    _, _, axes = torch.svd_lowrank(torch.from_numpy(both), q=COMPONENTS, niter=4) if len(both) > COMPONENTS else _svd(both)
+    axes = axes.numpy()  # (features, components)
+    scores = both @ axes
+    off = np.sqrt(np.maximum((both**2).sum(1) - (scores**2).sum(1), 0))[:, None]
+    scores = np.concatenate([scores, off], 1)
+    return scores[: len(a)], scores[len(a) :]
+
+
+def some(examples: Examples, most: int, seed: int, stream: str) -> Encoded:
+    """At most so many of the examples, chosen by `seed`, in their order."""
+    n = len(examples)
+    if n <= most:
+        return examples.batch(slice(0, n))[0]
+    return examples.batch(torch.randperm(n, generator=generator(seed, stream))[:most].sort().values)[0]
+
+
+def pieces(x: Encoded, length: int = PIECE) -> list[Tensor]:
+    """Long sequences cut into pieces of one length; what is left over of each is dropped, unless it is all there is."""
+    found: list[Tensor] = []
+    for sequence in x:
+        whole = len(sequence) // length
+        found += list(sequence[: whole * length].split(length)) if whole else [sequence]
+    return found
+
+
+def _frequencies(tokens: Tensor, n_symbols: int) -> np.ndarray:
+    """Length, frequencies of tokens, frequencies of (hashed) pairs of tokens."""
+    s = tokens.numpy().astype(np.int64)
+    single = np.bincount(s % BUCKETS, minlength=min(n_symbols, BUCKETS)).astype(float)
+    pairs = np.bincount((s[:-1] * 40503 + s[1:] * 9973) % BUCKETS, minlength=BUCKETS).astype(float)
+    return np.concatenate([[np.log1p(len(s))], single / max(len(s), 1), pairs / max(len(s) - 1, 1)])
+
+
+def _moments(steps: np.ndarray) -> np.ndarray:
+    """Length; mean, spread, ends and mean absolute step of each coordinate along time."""
+    if not len(steps):
+        return np.zeros(1 + 5 * steps.shape[1])
+    change = np.abs(np.diff(steps, axis=0)).mean(0) if len(steps) > 1 else np.zeros(steps.shape[1])
+    return np.concatenate([[np.log1p(len(steps))], steps.mean(0), steps.std(0), steps[0], steps[-1], change])
+
+
+def _svd(both: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    u, s, vh = torch.linalg.svd(torch.from_numpy(both), full_matrices=False)
+    return u, s, vh.mT

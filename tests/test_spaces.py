@@ -1,0 +1,447 @@
+"""Spaces: raw -> x -> raw is exact, and bad input gets its sentence."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from genus.spaces import Binary, Images, Ragged, Reals, Sequence, Table, Tokens, infer_space, space_config, space_from
+from genus.spaces.tokenizers import BPE, Bytes, Characters, tokenizer_from, tokenizer_of
+
+# the same examples in every run; they are small, so that shrinking one is not worth the minutes it may take
+quick = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+finite = {"allow_nan": False, "allow_infinity": False}
+shapes = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=4)
+
+
+def same(a, b):
+    """Equal to the bit, NaN with NaN."""
+    a, b = np.asarray(a), np.asarray(b)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def kept(space):
+    """The space as it comes back from a file."""
+    return space_from(json.loads(json.dumps(space_config(space))))
+
+
+# -- arrays ------------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.data(), st.sampled_from(["float32", "float64"]))
+def test_reals_round_trip(data, dtype):
+    elements = st.floats(width=int(dtype[-2:]), allow_infinity=False, allow_nan=False) | st.just(float("nan"))
+    raw = data.draw(hnp.arrays(dtype, shapes, elements=elements))
+    space = Reals(raw.shape[1:], dtype)
+    assert same(kept(space).decode(space.encode(raw)), raw)
+
+
+@quick
+@given(hnp.arrays(st.sampled_from(["uint8", "int8", "int16", "int32", "int64"]), shapes))
+def test_whole_numbers_round_trip(raw):
+    space = infer_space(raw, (Reals,))
+    x = space.encode(raw)
+    assert same(space.decode(x), raw)
+    if isinstance(space, Reals) and np.abs(raw.astype(float)).max() < 2**20:
+        real = space.dequantise(x)
+        assert torch.equal(space.from_standardised(space.standardise(real)[0]), x)
+
+
+@quick
+@given(
+    hnp.arrays(st.sampled_from(["bool", "uint8", "int64", "float32", "float64"]), shapes, elements=st.integers(0, 1))
+)
+def test_binary_round_trip(raw):
+    space = Binary(raw.shape[1:], str(raw.dtype))
+    x = space.encode(raw)
+    assert x.dtype is torch.uint8 and same(kept(space).decode(x), raw)
+    assert torch.equal(space.from_standardised(space.standardise(space.dequantise(x))[0]), x)
+
+
+@quick
+@given(st.data(), st.sampled_from(["nchw", "nhwc", "nhw"]), st.sampled_from([1, 3, 4]), st.sampled_from([2, 17, 256]))
+def test_images_round_trip(data, layout, channels, levels):
+    n, h, w = (data.draw(st.integers(1, 5)) for _ in range(3))
+    channels = 1 if layout == "nhw" else channels
+    shape = {"nchw": (n, channels, h, w), "nhwc": (n, h, w, channels), "nhw": (n, h, w)}[layout]
+    raw = data.draw(hnp.arrays("uint8", shape, elements=st.integers(0, levels - 1)))
+    space = Images(channels, h, w, levels, layout)
+    x = space.encode(raw)
+    assert x.shape == (n, channels, h, w) and same(kept(space).decode(x), raw)
+    assert torch.equal(space.from_standardised(space.standardise(space.dequantise(x))[0]), x)
+
+
+def test_images_of_many_levels():
+    raw = np.array([[[[0, 65535], [300, 7]]]], dtype=np.int32)
+    space = Images(1, 2, 2, levels=65536)
+    assert same(space.decode(space.encode(raw)), raw)
+
+
+def test_encoding_leaves_the_data_alone():
+    raw = np.array([[1.0, np.nan], [2.0, 3.0]])
+    before = raw.tobytes()
+    raw.flags.writeable = False
+    Reals((2,), "float64").encode(raw)
+    assert raw.tobytes() == before
+
+
+# -- tokens and text ---------------------------------------------------------------------------------------------
+
+
+@quick
+@given(hnp.arrays("int64", hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(0, 9)))
+def test_tokens_round_trip(raw):
+    space = Tokens(10, length=raw.shape[1])
+    assert same(kept(space).decode(space.encode(raw)), raw)
+
+
+@quick
+@given(st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=6), st.booleans())
+def test_ragged_tokens_round_trip(raw, ends):
+    space = Tokens(10, ends=ends)
+    x = space.encode(raw)
+    assert [s.tolist() for s in kept(space).decode(x)] == raw
+    assert x.lengths.tolist() == [len(s) + ends for s in raw]
+    assert space.count_dims(x).tolist() == [len(s) for s in raw]
+
+
+texts = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), min_size=1, max_size=5)
+
+
+@quick
+@given(texts)
+@pytest.mark.parametrize("kind", ["characters", "bytes", "bpe:300"])
+def test_text_round_trip(kind, raw):
+    if kind.startswith("bpe"):
+        pytest.importorskip("tokenizers")
+    if not any(raw):
+        raw = [*raw, "a"]
+    space = Tokens(ends=True, tokenizer=tokenizer_of(raw, kind))
+    x = space.encode(raw)
+    assert kept(space).decode(x) == raw
+    assert space.count_dims(x).tolist() == [len(text) for text in raw]
+
+
+@pytest.mark.parametrize("text", ["\U0001f469‍\U0001f680 e\u0301 \u0000\r\n\t", "שלום 中文 𝒳", " two  spaces "])
+def test_awkward_text(text):
+    for tokenizer in (Characters.of([text]), Bytes()):
+        assert tokenizer_from(tokenizer.config()).decode(tokenizer.encode(text)) == text
+    pytest.importorskip("tokenizers")
+    tokenizer = BPE.of(["something else"], 300)
+    assert tokenizer_from(tokenizer.config()).decode(tokenizer.encode(text)) == text
+
+
+def test_half_a_surrogate_pair():
+    tokenizer = Characters.of(["a\ud800"])
+    assert tokenizer.decode(tokenizer.encode("\ud800a")) == "\ud800a"
+    with pytest.raises(ValueError, match="half of a surrogate pair.*remove it"):
+        Bytes().encode("a\ud800")
+
+
+def test_bytes_that_are_no_text():
+    assert Bytes().decode(torch.tensor([97, 255])) == "a\ufffd"
+
+
+def test_unknown_character():
+    with pytest.raises(ValueError, match="'z' was not in the training text.*bytes"):
+        Characters("abc").encode("abz")
+    with pytest.raises(ValueError, match="'z'"):
+        Characters("").encode("z")
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe:20", "bytes:3", ""])
+def test_unknown_tokenizer(kind):
+    with pytest.raises(ValueError, match="tokenizer="):
+        tokenizer_of(["a"], kind)
+
+
+# -- sequences ---------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.sampled_from([(), (2,)]))
+def test_ragged_sequences_round_trip(lengths, shape):
+    random = np.random.RandomState(0)
+    raw = [random.standard_normal((n, *shape)).astype(np.float32) for n in lengths]
+    space = Sequence(Reals(shape))
+    x = space.encode(raw)
+    assert x.lengths.tolist() == lengths
+    assert all(same(a, b) for a, b in zip(kept(space).decode(x), raw))
+
+
+def test_sequences_of_one_length_round_trip():
+    raw = np.random.RandomState(0).standard_normal((3, 5, 2)).astype(np.float32)
+    space = Sequence(Reals((2,)), length=5)
+    assert same(kept(space).decode(space.encode(raw)), raw)
+    fitted = space.fit([space.encode(raw)])
+    z, slope = fitted.standardise(fitted.dequantise(fitted.encode(raw)))
+    assert z.shape == (3, 10) and slope.shape == (3,)
+    assert torch.allclose(fitted.from_standardised(z), torch.from_numpy(raw), atol=1e-6)
+
+
+def test_ragged():
+    x = Ragged.of([torch.arange(3), torch.arange(0), torch.arange(5)])
+    assert [len(s) for s in x] == [3, 0, 5] and len(x[1:]) == 2 and len(x[-1]) == 5
+    assert [s.tolist() for s in x[torch.tensor([2, 0])]] == [[0, 1, 2, 3, 4], [0, 1, 2]]
+    assert [len(s) for s in x[::-1]] == [5, 0, 3]
+    assert len(x[0:0]) == 0 and "0 sequences" in repr(x[0:0])
+    padded, mask = x.padded()
+    assert padded.shape == (3, 5) and mask.sum() == 8
+    with pytest.raises(IndexError):
+        x[3]
+
+
+# -- tables ------------------------------------------------------------------------------------------------------
+
+whole = st.integers(-(2**53) + 1, 2**53 - 1)
+words = st.sampled_from(["", "a", "b", "Ünï", "😀", "nan", "None", " "])
+COLUMNS = {
+    "int64": (whole, False),
+    "int8": (st.integers(-128, 127), False),
+    "uint8": (st.integers(0, 255), False),
+    "Int64": (whole, True),
+    "float32": (st.floats(width=32, **finite), True),
+    "float64": (st.floats(**finite), True),
+    "Float64": (st.floats(**finite), True),
+    "bool": (st.booleans(), False),
+    "boolean": (st.booleans(), True),
+    "object": (words, True),
+    "str": (words, True),
+    "string": (words, True),
+}
+
+
+@st.composite
+def frames(draw):
+    n = draw(st.integers(1, 8))
+    columns = {}
+    for dtype, (values, may_miss) in COLUMNS.items():
+        cells = draw(st.lists(values | st.none() if may_miss else values, min_size=n, max_size=n))
+        if all(cell is None for cell in cells):
+            cells[0] = draw(values)
+        columns[dtype] = pd.Series(cells, dtype=dtype)
+    categories = draw(st.permutations(["low", "mid", "high"]))
+    cells = draw(st.lists(st.sampled_from([*categories, None]), min_size=n, max_size=n))
+    cells[0] = cells[0] or "low"
+    columns["ordered"] = pd.Series(pd.Categorical(cells, categories=categories, ordered=True))
+    codes = draw(st.lists(st.sampled_from([3, 1, None]), min_size=n, max_size=n))
+    codes[0] = 3
+    columns["codes"] = pd.Series(pd.Categorical(codes, categories=[3, 1]))
+    return pd.DataFrame(columns)
+
+
+@quick
+@given(frames())
+def test_table_round_trip(frame):
+    space = Table.of(frame)
+    x = space.encode(frame)
+    assert x.dtype is torch.float64 and torch.equal(torch.isnan(x), torch.from_numpy(frame.isna().to_numpy()))
+    back = kept(space).decode(x)
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+    assert space.features(x).shape == (len(frame), *space.feature_shape)
+
+
+def test_table_features():
+    frame = pd.DataFrame({"a": [1.0, 3.0, None], "b": ["x", None, "y"], "c": [True, False, True], "d": [1, 3, 1]})
+    space = Table.of(frame)
+    space = space.fit([space.encode(frame)])
+    features = space.features(space.encode(frame))
+    a, a_gone, b, b_gone, c = features[:, 0], features[:, 1], features[:, 2:4], features[:, 4], features[:, 5]
+    assert a.tolist() == pytest.approx([-((12 / 13) ** 0.5), (12 / 13) ** 0.5, 0]) and a_gone.tolist() == [0, 0, 1]
+    assert b.tolist() == [[1, 0], [0, 0], [0, 1]] and b_gone.tolist() == [0, 1, 0]
+    assert c.tolist() == [1, -1, 1]
+    assert features.shape == (3, *space.feature_shape) and space.feature_shape == (7,)
+
+
+def test_table_takes_columns_by_name_and_position():
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": [1, 2]})
+    space = Table.of(frame)
+    x = space.encode(frame)
+    assert torch.equal(space.encode(frame[["b", "a"]].assign(c=0)), x)
+    assert torch.equal(space.encode(frame.to_numpy()), x)
+    assert space.encode_value("b", 2) == 2
+
+
+def test_table_of_plain_values():
+    space = Table.of_values(["b", "a", "b"])
+    assert space.decode(space.encode(["a", "b"])) == ["a", "b"]
+    assert Table.of_values([0.5, 1.5]).columns[0].kind == "continuous"
+    assert Table.of_values(torch.tensor([2, 0, 1])).columns[0].categories == (0, 1, 2)
+
+
+def test_big_whole_floats_are_continuous():
+    assert Table.of(pd.DataFrame({"a": [1e20, 3e20]})).columns[0].kind == "continuous"
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "sentence"),
+    [
+        ({"a": [1.0, np.inf]}, ValueError, "'a' holds infinity"),
+        ({"a": [np.nan, np.nan]}, ValueError, "'a' has no values at all; drop it"),
+        ({"a": pd.to_datetime(["2020-01-01"])}, TypeError, "'a' holds dates"),
+        ({"a": pd.to_timedelta([1], unit="s")}, TypeError, "'a' holds dates"),
+        ({"a": [2**53 + 1, 1]}, ValueError, r"beyond 2\*\*53"),
+        ({"a": [[1], [2]]}, TypeError, "holds list objects|unhashable"),
+        ({"a": [f"id{i}" for i in range(1001)]}, ValueError, "1001 different values.*identifier"),
+        ({("a", "b"): [1]}, TypeError, "must be named by a string"),
+    ],
+)
+def test_refused_frames(frame, error, sentence):
+    with pytest.raises(error, match=sentence):
+        Table.of(pd.DataFrame(frame))
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"a": [1.0]}, "'b' is missing"),
+        ({"a": [1.0], "b": ["dog"]}, "'dog', a category not seen in training.*'cat'"),
+        ({"a": ["x"], "b": ["cat"]}, "'a' is continuous, but holds 'x'"),
+        ({"a": [np.inf], "b": ["cat"]}, "infinity"),
+    ],
+)
+def test_rows_that_do_not_fit_the_table(raw, sentence):
+    space = Table.of(pd.DataFrame({"a": [0.5, 1.5], "b": ["cat", "cow"]}))
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        space.encode(pd.DataFrame(raw))
+
+
+def test_kinds_overrule():
+    frame = pd.DataFrame({"a": [1, 2, 3]})
+    assert Table.of(frame, {"a": "categorical"}).columns[0].categories == (1, 2, 3)
+    with pytest.raises(ValueError, match="no column is called 'A'"):
+        Table.of(frame, {"A": "categorical"})
+
+
+def test_two_columns_of_one_name():
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(ValueError, match="two columns are called 'a'"):
+        Table.of(frame)
+
+
+# -- inference and bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "space"),
+    [
+        (np.zeros((3, 2), np.float32) + 0.5, Reals((2,))),
+        (np.array([[0, 1], [1, 1]]), Binary((2,), "int64")),
+        (np.full((2, 5, 4), 9, np.uint8), Images(1, 5, 4, layout="nhw")),
+        (np.full((2, 5, 4, 3), 9, np.uint8), Images(3, 5, 4, layout="nhwc")),
+        (np.full((2, 3, 5, 6), 9, np.uint8), Images(3, 5, 6)),
+        (np.array([[3, 4], [5, 6]]), Reals((2,), "int64")),
+        ([[1, 2], [3]], Tokens(4, ends=True)),
+        ([[0.5, 1.0], [2.0]], Sequence(Reals((), "float64"))),
+        (["ab", "c"], Tokens(ends=True, tokenizer=Characters("abc"))),
+        (pd.Series(["ab", "c"]), Tokens(ends=True, tokenizer=Characters("abc"))),
+    ],
+)
+def test_inferred(raw, space):
+    assert infer_space(raw) == space
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ([], "data: is empty"),
+        (np.zeros((0, 3)), "data: is empty"),
+        (np.zeros((3, 0)), "holds no numbers"),
+        (pd.DataFrame({"a": []}), "has no rows"),
+        (None, "NoneType is no data"),
+        (3.0, "float is no data"),
+        ("a text", "one string"),
+        ({"a": [1]}, "pandas.DataFrame"),
+        (["a", 1], "also holds 1"),
+        (np.array(["a"]), "not numeric"),
+        (np.array(["2020-01-01"], dtype="datetime64[D]"), "dates"),
+        (np.array([1j]), "complex"),
+        (torch.eye(2).to_sparse(), "sparse"),
+        ([[-1], [2, 3]], "tokens are whole numbers from 0"),
+        ([np.zeros((2, 2)), np.zeros((3, 1))], "different shapes"),
+        ([[], [], []], "no numbers|empty"),
+    ],
+)
+def test_refused_data(raw, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        infer_space(raw)
+
+
+@pytest.mark.parametrize(
+    ("space", "raw", "sentence"),
+    [
+        (Reals((2,)), [[1.0, np.inf]], "row 0 holds infinity"),
+        (Reals((2,)), [[1.0, 2.0], [3.0]], "different lengths"),
+        (Reals((2,)), [[1.0, 2.0, 3.0]], r"shape \(1, 3\).*\(2,\)"),
+        (Reals((2,), "int64"), [[0.5, 1.0]], "holds fractions"),
+        (Reals((1,)), [["a"]], "not numeric"),
+        (Reals(()), 3.0, "single number"),
+        (Binary((2,)), [[0, 1], [0, 2]], "row 1 holds 2, but binary"),
+        (Binary((1,)), [[np.nan]], "holds nan"),
+        (Images(1, 1, 1), [[[[256]]]], "image 0 holds 256.*0 to 255"),
+        (Images(1, 1, 1, levels=17), np.full((1, 1, 1, 1), 17, np.uint8), "0 to 16"),
+        (Images(1, 1, 1), [[[[0.5]]]], "holds 0.5"),
+        (Images(1, 1, 1), [[[[np.nan]]]], "holds nan"),
+        (Images(1, 2, 2), np.zeros((1, 3, 3), np.uint8), "crop or resize"),
+        (Tokens(3), [[0, 3]], "holds 3, but tokens run from 0 to 2"),
+        (Tokens(3), [[0.5]], "whole numbers"),
+        (Tokens(3, length=2), [[0]], "must have 2"),
+        (Tokens(3), [], "empty"),
+        (Sequence(Reals(())), [], "empty"),
+        (Sequence(Reals((2,))), [np.zeros((3, 1))], "shape"),
+    ],
+)
+def test_refused_by_a_space(space, raw, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        space.encode(raw)
+
+
+def test_constant_column_is_told():
+    space = Reals((3,), "float64")
+    x = space.encode([[1.0, 5.0, 2.0], [2.0, 5.0, 3.0]])
+    assert "column 1 of the data is constant" in space.fit([x]).complaint()
+    assert space.fit([x[:, ::2].repeat(1, 2)[:, :3]]).complaint() is None
+    frame = pd.DataFrame({"a": [0.5, 0.5]})
+    assert "'a' is constant" in Table.of(frame).fit([Table.of(frame).encode(frame)]).complaint()
+
+
+def test_standardisation_is_streamed_and_counted():
+    x = torch.randn(1000, 3, dtype=torch.float64) * torch.tensor([1.0, 1e-3, 1e6]) + 1e4
+    space = Reals((3,), "float64").fit(x.split(77))
+    z, slope = space.standardise(x)
+    assert torch.allclose(z.mean(0), torch.zeros(3).double(), atol=1e-6)
+    assert torch.allclose(z.std(0, unbiased=False), torch.ones(3).double(), atol=1e-6)
+    assert torch.allclose(slope, -x.std(0, unbiased=False).log().sum().expand(1000))
+    assert torch.allclose(space.from_standardised(z), x)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        [],
+        {},
+        {"kind": "Space"},
+        {"kind": "Reals"},
+        {"kind": "Reals", "shape": "x"},
+        {"kind": "Binary", "shape": [2], "z": 1},
+        {"kind": "Sequence"},
+        {"kind": "Table", "columns": [{"name": "a", "evil": 1}]},
+        {"kind": "Tokens"},
+    ],
+)
+def test_a_space_from_a_damaged_file(config):
+    with pytest.raises(ValueError):
+        space_from(config)
