@@ -66,7 +66,7 @@ def models() -> Any:
 
 
 def _about(cls: type[Model]) -> tuple[str, str]:
-    """First sentence of the docstring, and its paragraph that names papers by year."""
+    """First sentence of the docstring, and its last paragraph that names papers by year."""
     paragraphs = [" ".join(p.split()) for p in (cls.__doc__ or "").split("\n\n")]
-    source = next((p for p in paragraphs[1:] if re.search(r"\b(1[6-9]|20)\d\d\b", p)), "")
+    source = next((p for p in reversed(paragraphs) if re.search(r"\b(1[6-9]|20)\d\d\b", p)), "")
     return paragraphs[0], source

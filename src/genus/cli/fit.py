@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from genus.cli.answer import Answer, aligned, entry, rank
-from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, hyper_parameters, real, whole
+from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, flag_of, hyper_parameters, real, whole
 from genus.cli.source import Source, add_data_options, remember, source_of
 from genus.learning import Learns
 from genus.registry import find_model, model_classes, name_of
 
 SECONDS = 15.0  # that scoring held-out data after a fit may take
 MOST_TOKENS = 20_000  # of one long text scored then
-OPTIONS = ("epochs", "steps", "batch_size", "learning_rate", "seed", "device", "precision")  # passed on as they are
+# type, placeholder and sentence of each; not every way of learning takes the first of these
+LENGTH: dict[str, tuple[Any, str, str]] = {
+    "epochs": (whole, "N", "passes over the data"),
+    "steps": (whole, "N", "optimiser steps, instead of epochs"),
+    "batch_size": (whole, "N", "examples in a step"),
+    "learning_rate": (real, "X", "of the optimiser"),
+    "validation": (str, "SHARE|DATA", "a share of the training data to watch, or other data (default: the valid part)"),
+}
+SETTING: dict[str, tuple[Any, str, str]] = {
+    "seed": (whole, "N", "the same seed gives the same model (default 0)"),
+    "device": (str, "NAME", "auto, cpu, cuda or cuda:N (default auto)"),
+    "precision": (str, "NAME", "auto, float32, float64 or bfloat16 (default auto)"),
+}
 
 
 def run(words: list[str]) -> Answer:
@@ -35,12 +48,11 @@ def run(words: list[str]) -> Answer:
     source = source_of(arguments)
     folder = _folder(arguments, name, source)
     data = source.load(cls)
-    options = {option: getattr(arguments, option) for option in OPTIONS if getattr(arguments, option) is not None}
     started = time.monotonic()
     try:
         model.fit(
-            data, validation=_validation(arguments.validation, data), run=folder, resume=arguments.resume,
-            progress=arguments.progress, **options,
+            data, validation=validation_of(arguments.validation), run=folder, resume=arguments.resume,
+            progress=arguments.progress and not arguments.quiet, **learning_options(arguments),
         )  # fmt: skip
     except KeyboardInterrupt:
         kept = (folder / "checkpoints").is_dir() and any((folder / "checkpoints").iterdir())
@@ -71,25 +83,26 @@ def parser(cls: type[Learns]) -> Parser:
 
 def add_learning_options(made: Parser, takes: frozenset[str]) -> None:
     """fit's own options. Those that a way of learning does not take are refused by `fit` itself, with its reason."""
+    add = add_learning_flags(made, hidden=LENGTH.keys() - takes)
+    resume = "go on with an unfinished run, exactly where it stopped"
+    add("--run", metavar="FOLDER", help="the folder to save in (default runs/MODEL-DATA, a new one each time)")
+    add("--resume", action="store_true", help=resume if "resume" in takes else argparse.SUPPRESS)
+    add("--no-progress", dest="progress", action="store_false", help="no progress bar")
+    add("--quiet", dest="quiet", action="store_true", help="print nothing but mistakes")
+
+
+def add_learning_flags(made: Parser, hidden: Collection[str] = ()) -> Callable[..., Any]:
+    """The flags of how to learn, but for the hidden ones told in --help; returns what adds more to their group."""
     group = made.add_argument_group("learning")
+    for name, (kind, metavar, explanation) in {**LENGTH, **SETTING}.items():
+        group.add_argument(flag_of(name), type=kind, metavar=metavar, help=argparse.SUPPRESS if name in hidden else explanation)
+    return group.add_argument
 
-    def add(flag: str, explanation: str, **options: Any) -> None:
-        shown = flag.removeprefix("--").replace("-", "_")
-        hidden = shown in ("validation", "epochs", "steps", "batch_size", "learning_rate", "resume") and shown not in takes
-        group.add_argument(flag, help=argparse.SUPPRESS if hidden else explanation, **options)
 
-    add("--epochs", "passes over the data", type=whole, metavar="N")
-    add("--steps", "optimiser steps, instead of epochs", type=whole, metavar="N")
-    add("--batch-size", "examples in a step", type=whole, metavar="N")
-    add("--learning-rate", "of the optimiser", type=real, metavar="X")
-    add("--validation", "a share of the training data to watch, or other data (default: the valid part)", metavar="SHARE|DATA")
-    add("--seed", "the same seed gives the same model (default 0)", type=whole, metavar="N")
-    add("--device", "auto, cpu, cuda or cuda:N (default auto)", metavar="NAME")
-    add("--precision", "auto, float32, float64 or bfloat16 (default auto)", metavar="NAME")
-    add("--run", "the folder to save in (default runs/MODEL-DATA, a new one each time)", metavar="FOLDER")
-    add("--resume", "go on with an unfinished run, exactly where it stopped", action="store_true")
-    add("--no-progress", "no progress bar", dest="progress", action="store_false")
-    add("--quiet", "print nothing but mistakes", action="store_true")
+def learning_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those that were named, but for `validation`."""
+    told = {name: getattr(arguments, name) for name in {**LENGTH, **SETTING} if name != "validation"}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def overview() -> str:
@@ -121,7 +134,7 @@ def _examples(cls: type[Learns], name: str) -> str:
 
     data, other = ("tiny_shakespeare", "book.txt") if cls.spaces[0] is Tokens else ("digits", "measurements.csv")
     field = next((f for f in fields_of(cls).values() if type(f.default) is int), None)
-    flag = f" --{field.name.replace('_', '-')} {field.default}" if field else ""
+    flag = f" {flag_of(field.name)} {field.default}" if field else ""
     length = " --epochs 20" if "epochs" in cls.takes else ""
     return f"  genus fit {name} --data {data}{flag}{length} --run runs/{name}\n  genus fit {name} --data {other}"
 
@@ -151,15 +164,14 @@ def _number(path: Path) -> int:
     return int(last) if last.isdigit() else 0
 
 
-def _validation(text: str | None, data: Any) -> Any:
+def validation_of(text: str | None) -> Any:
     """What --validation means: a share, or data to watch instead of the valid part."""
     if text is None:
         return None
     try:
         return float(text)
     except ValueError:
-        whole_set = Source(text).load()
-        return whole_set.train.raw
+        return Source(text).load().train.raw
 
 
 # -- after -------------------------------------------------------------------------------------------------------
@@ -191,7 +203,7 @@ def _report(
         return Answer("", found)
     rows = [
         ("learned", f"{type(model).__name__}({model.extra_repr()}) of {data.space!r}, {model.n_parameters:,} numbers"),
-        ("from", f"{len(data.train):,} examples of {data.name}, in {_time(seconds)}"),
+        ("from", f"{len(data.train):,} examples of {data.name}, in {spoken_time(seconds)}"),
     ]
     if score is not None:
         rows.append(("held out", f"{spoken(score[0])}; of {score[1]}"))
@@ -256,5 +268,5 @@ def next_command(model: Any, folder: Path) -> str:
     return f"genus score {folder}"
 
 
-def _time(seconds: float) -> str:
+def spoken_time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

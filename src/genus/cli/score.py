@@ -13,7 +13,7 @@ from genus.cli.fit import likelihood, spoken
 from genus.cli.fitted import add_folder, load_fitted
 from genus.cli.parsing import Mistake, Parser, one_of, whole
 from genus.cli.source import Source, add_data_options, given_of, remembered, source_of
-from genus.likelihood import LogLikelihood
+from genus.likelihood import LogLikelihood, concatenate
 from genus.model import HasLikelihood
 
 PARTS = ("train", "valid", "test")
@@ -55,11 +55,11 @@ def run(words: list[str]) -> Answer:
         source = Source(source.data, {**source.options, "given": given_of(model)})
     own = source.named or (fitted_to is not None and source.same_data(fitted_to))
     part = arguments.part or ("test" if own or arguments.shares else "all")
-    examples = _examples(source, part, type(model))
+    examples = _examples(source, part, model)
     options = {"samples": arguments.samples, "batch_size": arguments.batch_size, "seed": arguments.seed}
     scores = [(name, model.log_likelihood(piece, **options)) for name, piece in examples]
     frame = _frame(scores)
-    whole_score = _together([score for _, score in scores])
+    whole_score = concatenate([score for _, score in scores])
     found = {**likelihood(whole_score), "data": source.data, "part": part, "output": None if output is None else str(output)}
     if output is None:
         found["log_likelihoods"] = whole_score.nats
@@ -70,7 +70,7 @@ def run(words: list[str]) -> Answer:
     return Answer(text, found)
 
 
-def _examples(source: Source, part: str, model: type) -> list[tuple[str, Any]]:
+def _examples(source: Source, part: str, model: HasLikelihood) -> list[tuple[str, Any]]:
     """The parts to score, by name; all of a file that nobody has split is one part, in the file's order."""
     if part == "all":
         try:
@@ -100,9 +100,3 @@ def _frame(scores: list[tuple[str, LogLikelihood]]) -> Any:
             columns["part"] = name
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
-
-
-def _together(scores: list[LogLikelihood]) -> LogLikelihood:
-    from genus.likelihood import concatenate
-
-    return concatenate(scores)

@@ -42,14 +42,19 @@ class Source:
             return self.data == other.data
         return Path(self.data).resolve() == Path(other.data).resolve()
 
-    def load(self, model: type | None = None, **changes: Any) -> Any:
-        """The Dataset; read as tokens where they are whole numbers and `model` takes only those."""
+    def load(self, model: Any = None, **changes: Any) -> Any:
+        """The Dataset, in the space that `model` (a class, or a fitted one) needs where the guess would be another."""
         from genus.cli.respace import respaced
-        from genus.data import load_dataset
+        from genus.data import Rows, load_dataset
         from genus.spaces import Tokens
 
         options = {**self.options, **changes}
         kind = options.pop("space", None)
+        fitted = getattr(model, "space", None)
+        if kind is None and _reads_raw(fitted):  # columns by name, texts by the tokenizer that was learned with
+            data = load_dataset(self.data, space=fitted, **options)
+            if not isinstance(data.train.points, Rows):  # rows in the cache are already encoded, in a space of their own
+                return data
         data = load_dataset(self.data, **options)
         if kind is None and model is not None and not isinstance(data.space, model.spaces) and _are_codes(data.space):
             kind = "tokens" if Tokens in model.spaces else None
@@ -144,6 +149,12 @@ def _columns(arguments: argparse.Namespace) -> Any:
         return given
     # a table has no labels but its columns, one of which may be called so
     return True if given == "labels" and Path(arguments.data or "").suffix not in TABLES else names(given)
+
+
+def _reads_raw(space: Any) -> bool:
+    from genus.spaces import Table, Tokens
+
+    return isinstance(space, Table) or isinstance(space, Tokens) and space.tokenizer is not None
 
 
 def _are_codes(space: Any) -> bool:

@@ -195,8 +195,8 @@ class _SeenColumns:
             series = frame[name]
             if not pd.api.types.is_numeric_dtype(series.dtype) or pd.api.types.is_bool_dtype(series.dtype):
                 raise TypeError(
-                    f"{self.source}: is too big to be held in memory, and such tables are streamed only if every column "
-                    f"is numeric, but {name!r} holds {series.dtype} values; drop the column, or write its categories as codes"
+                    f"{self.source}: is too big for memory, and such a table is streamed only if it is numeric, "
+                    f"but {name!r} holds {series.dtype} values; drop it, or write its categories as codes"
                 )
             column = series.to_numpy(dtype=np.float64, na_value=np.nan)
             if np.isinf(column).any():

@@ -33,7 +33,7 @@ def load_dataset(
     """The data of a name (see `genus.datasets()`), a file or a folder, in parts train, valid and test.
 
     `given`: what each point is given: True for its labels, names of columns, the name of a condition that the set comes
-    with, or one value an example. `split`: shares of train, valid and test (by `seed`), for data that do not come split.
+    with, or one value an example. `split`: shares of train, valid and test (by `seed`), for data that come unsplit.
     `space`: what a point is, when the guess would be wrong. `tokenizer`: of texts, "characters", "bytes", "bpe" or
     "bpe:N". `limit`: only the first so many examples of each part (characters, of one long text). Other options are
     those of the set or the reader. Raises ValueError, TypeError or FileNotFoundError, each with what to do.
@@ -61,7 +61,7 @@ def load_dataset(
 
 
 def datasets() -> Any:
-    """A DataFrame of the named sets: name, kind, space, examples, available ("yes", "download" or "no"), description."""
+    """A DataFrame of the named sets: name, kind, space, examples, available ("yes", "download", "no"), description."""
     import pandas as pd
 
     rows = [
@@ -88,7 +88,8 @@ def _source(name_or_path: Any) -> Named | Path:
         return NAMED[name_or_path]
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(
-            f"load_dataset: takes a name or a path, not {type(name_or_path).__name__}; pass data in memory to genus.Dataset.of"
+            f"load_dataset: takes a name or a path, not {type(name_or_path).__name__}; "
+            "pass data in memory to genus.Dataset.of"
         )
     path = Path(name_or_path).expanduser()
     if (
@@ -99,7 +100,8 @@ def _source(name_or_path: Any) -> Named | Path:
     ):
         return path
     raise ValueError(
-        f"{name_or_path!r} is neither a data set nor a file{perhaps(name_or_path, NAMED)}; genus.datasets() lists the names"
+        f"{name_or_path!r} is neither a data set nor a file{perhaps(name_or_path, NAMED)}; "
+        "genus.datasets() lists the names"
     )
 
 
@@ -111,7 +113,8 @@ def _check_options(entry: Named, options: dict[str, Any], tokenizer: str) -> Non
     if tokenizer == "words" and not entry.words:
         words = ", ".join(sorted(n.name for n in NAMED.values() if n.words))
         raise ValueError(
-            f"tokenizer='words' is for texts that are already cut into words ({words}); choose 'characters', 'bytes' or 'bpe'"
+            f"tokenizer='words' is for texts that are already cut into words ({words}); "
+            "choose 'characters', 'bytes' or 'bpe'"
         )
 
 
@@ -159,7 +162,8 @@ def _in_parts(raw: Raw, given: Any, space: Space | None, tokenizer: str, limit: 
                 tokenizer=tokenizer,
             )
         )
-    return Dataset(*examples, name, raw.classes)
+    train, valid, test = examples
+    return Dataset(train, valid, test, name, raw.classes)
 
 
 def _condition(raw: Raw, given: Any, part: int) -> Any:
@@ -168,7 +172,8 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
     if not names or not all(isinstance(name, str) for name in names):
         if raw.is_split:
             raise ValueError(
-                f"given: {type(given).__name__} values do not fit data that come in parts; pass names, or True for labels"
+                f"given: {type(given).__name__} values do not fit data that come in parts; "
+                "pass names, or True for labels"
             )
         return given
     if len(names) == 1 and names[0] in raw.conditions:
@@ -194,7 +199,7 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
 
 
 def _text_space(parts: list[Any], tokenizer: str) -> Space | None:
-    """The Tokens of texts in parts: an alphabet of all parts (a test may hold a character more), pieces of words from train."""
+    """The Tokens of texts in parts: an alphabet of all parts (a test may hold one more), merges of train alone."""
     if not isinstance(parts[0], list) or not parts[0] or not isinstance(parts[0][0], str):
         return None
     texts = [text for part in (parts if tokenizer == "characters" else parts[:1]) if part for text in part]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,20 @@ class Raw:
     train: Any
     valid: Any = None
     test: Any = None
-    labels: tuple[Any, Any, Any] = (None, None, None)
+    labels: tuple[Any, ...] = (None, None, None)
     classes: tuple[str, ...] = ()
-    conditions: dict[str, tuple[Any, Any, Any]] = field(default_factory=dict)  # what `given=` may name
+    conditions: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # what `given=` may name
     space: Space | None = None
     entropy: float | None = None  # nats
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # when nobody has split it
     in_time: bool = False  # one sequence, to be cut by position
     sample_rate: int | None = None  # hertz
+
+    @classmethod
+    def of(cls, parts: Iterable[Any], **fields: Any) -> Raw:
+        """Raw data in the parts train, valid and test (None where there is none)."""
+        train, valid, test = parts
+        return cls(train, valid, test, **fields)
 
     @property
     def is_split(self) -> bool:
@@ -201,7 +207,8 @@ def _checked_frame(frame: Any, path: Path, separator: str, header: bool, dtype: 
     for other in (";", "\t", "|", ","):
         if len(names) == 1 and other != separator and other in names[0]:
             raise ValueError(
-                f"{path}: is one column called {names[0]!r}; if its cells are separated by {other!r}, pass separator={other!r}"
+                f"{path}: is one column called {names[0]!r}; "
+                f"if its cells are separated by {other!r}, pass separator={other!r}"
             )
     if header and all(map(_is_number, names)):
         raise ValueError(f"{path}: its first line holds numbers ({', '.join(names[:3])}), not names; pass header=False")
@@ -223,8 +230,8 @@ def _refuse_stray_cell(series: Any, path: Path, header: bool) -> None:
     if len(strays) and numbers.nunique() > 20 and len(strays) <= 0.1 * len(present):
         line = int(strays.index[0]) + 1 + header
         raise ValueError(
-            f"{path}: the column {series.name!r} holds {strays.iloc[0]!r} in line {line}, but its other cells are numbers; correct it, "
-            f"leave it empty if it is missing, or pass dtype={{{series.name!r}: str}} if these are names"
+            f"{path}: the column {series.name!r} holds {strays.iloc[0]!r} in line {line}, but its other cells are "
+            f"numbers; correct it, leave it empty if it is missing, or pass dtype={{{series.name!r}: str}} if these are names"
         )
 
 
@@ -272,10 +279,10 @@ def _labelled(parts: list[Any], labels: list[Any]) -> Raw:
     """Arrays with their labels; labels that are strings become the numbers of classes."""
     present = [part for part in labels if part is not None]
     if not present or present[0].dtype.kind not in "US":
-        return Raw(*parts, labels=tuple(labels))  # type: ignore[arg-type]
+        return Raw.of(parts, labels=tuple(labels))
     classes = np.unique(np.concatenate(present))
     codes = tuple(None if part is None else np.searchsorted(classes, part) for part in labels)
-    return Raw(*parts, labels=codes, classes=tuple(map(str, classes)))  # type: ignore[arg-type]
+    return Raw.of(parts, labels=codes, classes=tuple(map(str, classes)))
 
 
 def _plain_array(path: Path, load: Callable[[], Any]) -> Any:
@@ -326,10 +333,11 @@ def _read_recording_folder(path: Path) -> Raw:
     entries = _entries(path, RECORDINGS)
     waves, rates = zip(*(_load_wave(entry.path) for entry in entries))
     if len(set(rates)) > 1:
-        (common, _), other = Counter(rates).most_common(1)[0], next(i for i, r in enumerate(rates) if r != rates[0])
+        common: int = Counter(rates).most_common(1)[0][0]
+        other = next(i for i, rate in enumerate(rates) if rate != rates[0])
         raise ValueError(
-            f"{path}: its recordings have different sample rates ({rates[0]} Hz, but {entries[other].path.name} {rates[other]} Hz); "
-            f"convert them all to {common} Hz"
+            f"{path}: its recordings have different sample rates ({rates[0]} Hz, but {entries[other].path.name} "
+            f"{rates[other]} Hz); convert them all to {common} Hz"
         )
     raw = _assembled(entries, waves, lambda chosen: [waves[i] for i in chosen])
     return replace(raw, space=Sequence(Reals(())), sample_rate=rates[0])
@@ -419,7 +427,8 @@ def _one_size(shapes: list[tuple[int, int]], source: Path, size: Any) -> tuple[i
     ((height, width), count) = Counter(shapes).most_common(1)[0]
     if 2 * count < len(shapes):
         raise ValueError(
-            f"{source}: its {len(shapes)} images have {len(set(shapes))} different sizes; pass size=(height, width), such as size=64"
+            f"{source}: its {len(shapes)} images have {len(set(shapes))} different sizes; "
+            "pass size=(height, width), or size=64 for a square"
         )
     if count < len(shapes):
         warnings.warn(
@@ -448,10 +457,16 @@ def _folder_reader(path: Path) -> Callable[..., Raw]:
     )
     if not kinds:
         raise ValueError(
-            f"{path}: this folder holds no images, texts or recordings; pass the file itself, if it is a table or arrays"
+            f"{path}: this folder holds no images, texts or recordings; "
+            "pass the file itself, if it is a table or arrays"
         )
     kind = kinds.most_common(1)[0][0]
-    return {IMAGES: _read_image_folder, TEXTS: _read_text_folder, RECORDINGS: _read_recording_folder}[kind]
+    readers: dict[tuple[str, ...], Callable[..., Raw]] = {
+        IMAGES: _read_image_folder,
+        TEXTS: _read_text_folder,
+        RECORDINGS: _read_recording_folder,
+    }
+    return readers[kind]
 
 
 def _entries(folder: Path, suffixes: tuple[str, ...]) -> list[_Entry]:
@@ -482,7 +497,7 @@ def _assembled(entries: list[_Entry], items: Any, choose: Callable[[list[int]], 
         parts.append(choose(chosen) if chosen else None)
         codes = [classes.index(str(entries[i].label)) for i in chosen] if labelled else []
         labels.append(np.array(codes, dtype=np.int64) if chosen and labelled else None)
-    return Raw(*parts, labels=tuple(labels), classes=tuple(classes))  # type: ignore[arg-type]
+    return Raw.of(parts, labels=tuple(labels), classes=tuple(classes))
 
 
 def _seen(path: Path) -> bool:

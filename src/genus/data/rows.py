@@ -20,7 +20,9 @@ class Rows:
             shape, fortran, dtype = read(file)
             self._start = file.tell()
         if fortran or dtype.hasobject or not shape:
-            raise ValueError(f"{self.path}: only C-ordered numeric arrays are streamed; save it with numpy.ascontiguousarray")
+            raise ValueError(
+                f"{self.path}: only C-ordered arrays of numbers are streamed; save numpy.ascontiguousarray of it"
+            )
         self.shape, self.dtype = shape, dtype
         if self.path.stat().st_size < self._start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
             raise ValueError(f"{self.path}: is shorter than its header says; write it again")

@@ -108,7 +108,7 @@ def binary_mnist(files: dict[str, Path]) -> Raw:
     if packed is None or found.available == "yes":  # the labels are MNIST's own
         whole = mnist(files if packed is None else found.find()).labels
         labels = (whole[0][:50000], whole[0][50000:], whole[2])
-    return Raw(*parts, labels=labels, classes=DIGITS, space=Binary((1, 28, 28)))
+    return Raw.of(parts, labels=labels, classes=DIGITS, space=Binary((1, 28, 28)))
 
 
 @named(
@@ -177,7 +177,7 @@ def celeba(files: dict[str, Path], limit: int | None = None) -> Raw:
     )
     faces = [_jpegs(archive, part, box=(0, 10, 89, 99), size=64) for part in parts]
     conditions = tuple(attributes.iloc[list(part)].reset_index(drop=True) for part in parts)
-    return Raw(*faces, conditions={"attributes": conditions}, space=Images(3, 64, 64))  # type: ignore[dict-item]
+    return Raw.of(faces, conditions={"attributes": conditions}, space=Images(3, 64, 64))
 
 
 @named(
@@ -245,7 +245,7 @@ def omniglot(files: dict[str, Path]) -> Raw:
 )
 def bsds_patches(files: dict[str, Path]) -> Raw:
     archive = np.load(files["bsds300_patches.npz"])
-    return Raw(*(archive[name][:, None] for name in ("train", "valid", "test")), space=Images(1, 8, 8))
+    return Raw.of((archive[name][:, None] for name in ("train", "valid", "test")), space=Images(1, 8, 8))
 
 
 @named(
@@ -261,7 +261,7 @@ def bsds_patches(files: dict[str, Path]) -> Raw:
 def bsds_pairs(files: dict[str, Path]) -> Raw:
     archives = [np.load(files[f"{part}.npz"]) for part in ("train", "val", "test")]
     outlines = tuple(archive["boundary"][:, None] for archive in archives)
-    return Raw(*map(_jpegs, archives), conditions={"outline": outlines}, space=Images(3, 128, 128))  # type: ignore[dict-item]
+    return Raw.of(map(_jpegs, archives), conditions={"outline": outlines}, space=Images(3, 128, 128))
 
 
 @named(
@@ -361,7 +361,7 @@ def _jpegs(
     size: int | None = None,
     limit: int | None = None,
 ) -> np.ndarray:
-    """uint8 (n, 3, height, width) of JPEG files laid end to end (jpeg, offsets); `box` is cropped, then resized to `size`."""
+    """uint8 (n, 3, h, w) of JPEG files laid end to end (jpeg, offsets), cropped to `box`, resized to `size`."""
     from PIL import Image
 
     jpeg, offsets = archive["jpeg"], archive["offsets"]

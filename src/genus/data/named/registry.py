@@ -82,7 +82,7 @@ class Named:
         return "download" if any(_can_be_had(layout) for layout in self.files) else "no"
 
     def raw(self, **options: Any) -> Raw:
-        """Its raw data. Options that its loader does not name are dropped. Raises FileNotFoundError where it cannot be had."""
+        """Its raw data. Options its loader does not name are dropped. Raises FileNotFoundError if it cannot be had."""
         if self.files:
             options["files"] = self.find()
         takes = inspect.signature(self.load).parameters
@@ -94,11 +94,11 @@ class Named:
             here = [file.here() for file in layout]
             if all(here):
                 return {file.name: path for file, path in zip(layout, here) if path is not None}
-        layout = next(filter(_can_be_had, self.files), None)
-        if layout is None:
+        public = [layout for layout in self.files if _can_be_had(layout)]
+        if not public:
             raise FileNotFoundError(f"{self.name}: is not on this machine; {self.remedy}")
         try:
-            return {file.name: file.here() or download(str(file.url), file.cached, file.sha256) for file in layout}
+            return {file.name: file.here() or download(str(file.url), file.cached, file.sha256) for file in public[0]}
         except ConnectionError as error:
             raise FileNotFoundError(f"{self.name}: {error}; {self.remedy}") from error
 

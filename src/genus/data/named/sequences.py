@@ -55,7 +55,7 @@ def _register_music(name: str, sentence: str, sizes: tuple[int, int, int]) -> No
         for part in ("train", "valid", "test"):
             keys = np.unpackbits(archive[part], axis=1, count=KEYS)  # (steps, 88)
             parts.append(np.split(keys, np.cumsum(archive[f"{part}_lengths"])[:-1]))
-        return Raw(*parts, space=Sequence(Binary((KEYS,))))
+        return Raw.of(parts, space=Sequence(Binary((KEYS,))))
 
 
 for _name, _sentence, _sizes in (

@@ -12,12 +12,14 @@ from genus.data.readers import Raw
 RDATASETS = "https://vincentarelbundock.github.io/Rdatasets/csv"
 ADBENCH_URL = "https://raw.githubusercontent.com/Minqi824/ADBench/main/adbench/datasets/Classical"
 ADBENCH = {  # file: examples
-    "2_annthyroid": 7200, "4_breastw": 683, "6_cardio": 1831, "7_Cardiotocography": 2114, "12_fault": 1941, "14_glass": 214,
-    "15_Hepatitis": 80, "18_Ionosphere": 351, "19_landsat": 6435, "20_letter": 1600, "21_Lymphography": 148, "22_magic.gamma": 19020,
-    "23_mammography": 11183, "25_musk": 3062, "26_optdigits": 5216, "27_PageBlocks": 5393, "28_pendigits": 6870, "29_Pima": 768,
-    "31_satimage-2": 5803, "32_shuttle": 49097, "35_SpamBase": 4207, "37_Stamps": 340, "38_thyroid": 3772, "39_vertebral": 240,
-    "40_vowels": 1456, "41_Waveform": 3443, "42_WBC": 223, "43_WDBC": 367, "44_Wilt": 4819, "45_wine": 129, "46_WPBC": 198,
-    "47_yeast": 1484,
+    "2_annthyroid": 7200, "4_breastw": 683, "6_cardio": 1831, "7_Cardiotocography": 2114,
+    "12_fault": 1941, "14_glass": 214, "15_Hepatitis": 80, "18_Ionosphere": 351, "19_landsat": 6435,
+    "20_letter": 1600, "21_Lymphography": 148, "22_magic.gamma": 19020, "23_mammography": 11183,
+    "25_musk": 3062, "26_optdigits": 5216, "27_PageBlocks": 5393, "28_pendigits": 6870,
+    "29_Pima": 768, "31_satimage-2": 5803, "32_shuttle": 49097, "35_SpamBase": 4207,
+    "37_Stamps": 340, "38_thyroid": 3772, "39_vertebral": 240, "40_vowels": 1456,
+    "41_Waveform": 3443, "42_WBC": 223, "43_WDBC": 367, "44_Wilt": 4819, "45_wine": 129,
+    "46_WPBC": 198, "47_yeast": 1484,
 }  # fmt: skip
 
 
@@ -128,8 +130,9 @@ for _file, _n in ADBENCH.items():
 # -- parts -------------------------------------------------------------------------------------------------------
 
 ADULT_COLUMNS = (
-    "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship", "race", "sex",
-    "capital_gain", "capital_loss", "hours_per_week", "native_country", "income",
+    "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation",
+    "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week",
+    "native_country", "income",
 )  # fmt: skip
 
 

@@ -153,10 +153,9 @@ def multi30k(files: dict[str, Path], language: str = "en") -> Raw:
     if language not in ("en", "de"):
         raise ValueError(f"multi30k: language={language!r} is not there: choose 'en' or 'de'")
     parts = [
-        gzip.open(files[f"{part}.{language}.gz"], "rt", encoding="utf-8").read()
-        for part in ("train", "valid", "test2016")
+        gzip.decompress(files[f"{part}.{language}.gz"].read_bytes()).decode() for part in ("train", "valid", "test2016")
     ]
-    return Raw(*([line.strip() for line in part.rstrip("\n").split("\n")] for part in parts))
+    return Raw.of([line.strip() for line in part.rstrip("\n").split("\n")] for part in parts)
 
 
 @named(
@@ -186,14 +185,14 @@ def _corpus(paths: list[Path | None], tokenizer: str) -> Raw:
     """One text a part; with tokenizer "words", whole numbers of words, commonest first, whose names are `classes`."""
     texts = [None if path is None else path.read_text(encoding="utf-8") for path in paths]
     if tokenizer != "words":
-        return Raw(*(None if text is None else [text] for text in texts))
+        return Raw.of(None if text is None else [text] for text in texts)
     parts = [None if text is None else text.replace("\n", " <eos> ").split() for text in texts]
     counts = Counter(parts[0])
     words = sorted(counts, key=lambda word: (-counts[word], word))
     words += sorted({word for part in parts[1:] if part for word in part} - set(words))  # a test may hold a word more
     number = {word: i for i, word in enumerate(words)}
     streams = (None if part is None else [np.array([number[word] for word in part])] for part in parts)
-    return Raw(*streams, classes=tuple(words), space=Tokens(len(words)))
+    return Raw.of(streams, classes=tuple(words), space=Tokens(len(words)))
 
 
 def _imdb_table(path: Path, part: str) -> tuple[list[str], np.ndarray]:

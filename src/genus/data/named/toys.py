@@ -1,8 +1,8 @@
 """Densities in the plane that are known exactly, drawn on the spot.
 
-Every one is a mixture of Gaussians: a finite one (ring, grid), one spread along a curve (moons, spirals: the integral over
-the curve by Gauss-Legendre nodes, exact to rounding), or one twisted by a map that keeps areas (pinwheel). So each has an
-exact log-density and an entropy in nats: what no model can be better than.
+Every one is a mixture of Gaussians: a finite one (ring, grid), one spread along a curve (moons, spirals: the integral
+over the curve by Gauss-Legendre nodes, exact to rounding), or one twisted by a map that keeps areas (pinwheel). So each
+has an exact log-density, and an entropy in nats: what no model can be better than.
 """
 
 from __future__ import annotations
