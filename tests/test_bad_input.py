@@ -18,7 +18,7 @@ from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture
 from genus.data import examples_of
 from genus.fields import fields_of
 from genus.learning import LearnsByEM, LearnsByGradient, LearnsInClosedForm
-from genus.model import CanSample, HasLikelihood
+from genus.model import HasLikelihood
 from genus.registry import model_classes
 
 X = zoo.moons(60)
@@ -174,7 +174,7 @@ def data_for(name):
     return zoo.as_examples(model_classes()[name], material), zoo.MATERIALS[material].make()
 
 
-@pytest.mark.parametrize("name, options, argument, remedy", bad_options())
+@pytest.mark.parametrize("name, options, argument, remedy", list(bad_options()))
 def test_a_bad_option_of_fit_is_refused(name, options, argument, remedy, tmp_path):
     examples, raw = data_for(name)
     model = model_with(name)
@@ -261,7 +261,6 @@ SIZES = [
     (lambda: GPT(width=30, n_heads=4).fit(zoo.words(), progress=False), "width=30", "multiple of 2 * n_heads"),
     (lambda: VAE(head="bernoulli").fit(X, steps=2, progress=False), "head='bernoulli'", "choose one of gaussian"),
     (lambda: VAE(architecture="convolutional").fit(X, steps=2, progress=False), "architecture='convolutional'", "use 'mlp'"),
-    (lambda: GPT(context=64).fit(Dataset.of(["abab"]), steps=2, progress=False), "context", "smaller context"),
     (lambda: Dataset.of(X, split=(0.5, 0.5, 0.5)), "split=(0.5, 0.5, 0.5)", "add up to 1"),
     (lambda: Dataset.of(X, given=["a"]), "given: has 1 rows", "pass one for each example"),
     (lambda: Dataset.of(X, seed="x"), "seed='x'", "whole number"),
@@ -404,13 +403,10 @@ def test_verbs_refuse_bad_arguments(number, fitted):
     assert zoo.same_state(before, zoo.state_of(model)) and model.training == mode
 
 
-@pytest.mark.parametrize("case", cases(HasLikelihood, CanSample), ids=str)
+@pytest.mark.parametrize("case", cases(HasLikelihood, on=("reals", "walks")), ids=str)
 def test_numbers_at_the_edge_of_floats_give_numbers_or_a_sentence(case, fitted):
     """Far from all data a score may be -inf, never NaN; the state does not change."""
-    raw = case.raw
-    if not (isinstance(raw, torch.Tensor) and raw.is_floating_point()):
-        pytest.skip("whole numbers have no such edge")
-    far = raw[:4].clone() * 1e12
+    far = case.raw[:4].clone() * 1e12
     nats = fitted(case).log_likelihood(far).nats
     assert not bool(nats.isnan().any()) and bool((nats < -100).all())
 

@@ -661,6 +661,24 @@ def test_what_is_given_is_learned():
     assert right > wrong + 2
 
 
+def test_conditions_mean_the_same_in_a_dataset_and_raw():
+    """Conditions of a test part are read with what was learned of the training part: their scale, their categories."""
+    make = np.random.default_rng(0)
+    given = pd.DataFrame({"weight": 1000 + 100 * make.normal(size=200), "town": make.choice(["a", "b", "c"], 200)})
+    data = torch.from_numpy(given[["weight"]].to_numpy() / 100 + make.normal(size=(200, 2))).float()
+    parts = examples_of(data[:150], given[:150])
+    held = examples_of(data[150:], given[150:])
+    backwards = examples_of(data[150:], given[150:].assign(town=pd.Categorical(given["town"][150:], categories=["c", "b", "a"])))
+    model = genus.VAE(latent_dim=1, width=16, n_layers=1, dropout=0.0)
+    zoo.quickly(model, parts, validation=held)
+    want = model.log_likelihood(data[150:], given=given[150:]).nats
+    assert torch.equal(model.log_likelihood(held).nats, want)
+    assert torch.equal(model.log_likelihood(backwards).nats, want)
+    watched = zoo.quickly(genus.VAE(latent_dim=1, width=16, n_layers=1), parts, validation=(data[150:], given[150:]))
+    other = zoo.quickly(genus.VAE(latent_dim=1, width=16, n_layers=1), parts, validation=held)
+    assert same_state(state_of(watched), state_of(other))
+
+
 @on(cases(on=("reals", "words")))
 def test_given_is_refused_by_those_who_do_not_learn_with_it(case, fitted):
     labels = ["a"] * count(case.raw)

@@ -120,8 +120,8 @@ def _accept(option: Any, value: Any) -> tuple[bool, Any]:
 
 def _is_number(value: Any) -> bool:
     try:
-        return not math.isnan(float(value))
-    except (TypeError, ValueError):
+        return math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

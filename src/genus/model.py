@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import torch
@@ -23,7 +25,7 @@ from genus.data import Dataset, Examples, examples_of
 from genus.fields import fields_of, perhaps
 from genus.likelihood import LikelihoodKind, LogLikelihood, concatenate
 from genus.randomness import check_seed, randomness
-from genus.spaces import Encoded, Space, Table, Tokens
+from genus.spaces import Encoded, Ragged, Space, Table, Tokens
 from genus.spaces.arrays import as_tensor, refuse_infinity, refuse_shape
 
 
@@ -114,10 +116,19 @@ class Model(nn.Module):
         if isinstance(data, Examples):
             if type(data.space) is not type(space) or data.space.shape != space.shape:
                 raise ValueError(f"data: lie in {data.space!r}, but this model was fitted to {space!r}; pass data of its kind")
-            if isinstance(space, Table | Tokens) and data.space is not space:
-                data = examples_of(data.raw, data.given, space=space, given_space=data.given_space)
+            if given is not None:
+                raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...)")
             examples = data
+            if not data.space.encodes_like(space):  # other categories, another alphabet: told, or made this model's
+                examples = replace(data, space=space, points=space.encode(data.raw))
+            if self.given_space is None:
+                examples = replace(examples, given_space=None, given=None)
+            elif data.given_space is not None and data.given_space != self.given_space:
+                given = self.given_space.encode(data.given_space.decode(data.given))  # type: ignore[arg-type]
+                examples = replace(examples, given_space=self.given_space, given=given)
         else:
+            if given is not None and self.given_space is None:
+                raise ValueError(f"given: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
             examples = examples_of(data, given, space=space, given_space=self.given_space)
         if self.given_space is not None and examples.given is None:
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
@@ -174,12 +185,16 @@ class Model(nn.Module):
 
     def __getattr__(self, name: str) -> Any:
         """A verb that is absent says which models have it."""
-        verbs = {verb: capability for capability in CAPABILITIES for verb in vars(capability) if not verb.startswith("_")}
-        if name in verbs and not isinstance(self, verbs[name]):
-            raise AttributeError(
-                f"{type(self).__name__} has no {name}: it is not {verbs[name].__name__}. genus.models() lists the models that are"
-            )
-        return super().__getattr__(name)
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            for capability in CAPABILITIES:
+                if name in vars(capability) and not name.startswith("_") and not isinstance(self, capability):
+                    raise AttributeError(
+                        f"{type(self).__name__} has no {name}: it is not {capability.__name__}; "
+                        "genus.models() lists the models that are"
+                    ) from None
+            raise
 
 
 class CanSample(Model):
@@ -238,7 +253,7 @@ class HasLikelihood(Model):
         examples = self.examples(data, given)
         samples = _check_count(self.likelihood_samples if samples is None else samples, "samples", least=1)
         parts = []
-        size = batch_size or self.score_batch_size
+        size = self.score_batch_size if batch_size is None else _check_count(batch_size, "batch_size", least=1)
         for step, (x, g) in enumerate(examples.batches(size)):
             with self.verb(seed, "score", step):
                 self.refuse_missing(x)
@@ -485,11 +500,11 @@ class CanGenerate(CanSample):
         ):  # fmt: skip
             if value is not None:
                 _check_count(value, name, least)
-        if not 0 <= temperature < float("inf"):
+        if not isinstance(temperature, Real) or not 0 <= temperature < float("inf"):
             raise ValueError(f"temperature={temperature!r} must be a number, at least 0")
-        if top_p is not None and not 0 < top_p <= 1:
-            raise ValueError(f"top_p={top_p!r} must be above 0 and at most 1")
-        many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], int)
+        if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):
+            raise ValueError(f"top_p={top_p!r} must be a number above 0 and at most 1")
+        many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], Real)
         prompts = [space.encode_prompt(p) for p in (prompt if many else [prompt])]
         g = self.given_features(given, len(prompts))
         end = space.vocabulary if space.ends else None
@@ -526,14 +541,21 @@ def space_row(space: Space, known: Any) -> Tensor:
             if isinstance(space, Table):
                 row[0, space.position(name)] = space.encode_value(name, value)
             elif isinstance(name, int) and -space.dims <= name < space.dims:
+                if not isinstance(value, Real):
+                    raise TypeError(f"given: {value!r} in column {name} is of type {type(value).__name__}, but it must be a number")
                 row[0, name] = float(value)
             else:
                 raise ValueError(f"given: {name!r} is no column; columns are numbered 0 to {space.dims - 1}")
-        return row.reshape(1, *space.shape)
-    row = as_tensor(known, "given")
-    row = row[None] if tuple(row.shape) == tuple(space.shape) else row
-    refuse_shape(row, space.shape, "given")
-    return row[:1].double()
+        row = row.reshape(1, *space.shape)
+    else:
+        row = as_tensor(known, "given")
+        row = row[None] if tuple(row.shape) == tuple(space.shape) else row
+        refuse_shape(row, space.shape, "given")
+        row = row[:1].double()
+    refuse_infinity(row, "given")
+    if not isinstance(space, Table):
+        space.encode(row.nan_to_num(0.0))  # raises where a known cell is no value of the space
+    return row
 
 
 def _check_count(n: Any, name: str = "n", least: int = 0) -> int:

@@ -109,8 +109,9 @@ Every command takes --json for machines. Many processes: torchrun --nproc-per-no
 
 def _complain(sentence: str) -> None:
     """One line on stderr; of several processes each says which it is."""
+    who = "genus" if rank() == 0 else f"genus: process {rank()}"
     with contextlib.suppress(OSError):
-        print(f"genus: {sentence}" if rank() == 0 else f"genus: process {rank()}: {sentence}", file=sys.stderr, flush=True)
+        print(f"{who}: {sentence}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

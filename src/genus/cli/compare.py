@@ -15,22 +15,24 @@ def parser() -> Parser:
     made = Parser(
         "compare",
         "MODEL [MODEL ...] --data DATA [--report report.html] [options]",
-        "Fit models to the same data and judge them on its held-out part: log-likelihood with its kind, and how well a\n"
-        "classifier tells their samples from real data. Models are ranked within a kind: a bound is no exact value.\n\n"
+        "Fit models to the same data and judge them on its held-out part: log-likelihood with its kind, and how\n"
+        "well a classifier tells their samples from real data. Models are ranked within a kind.\n\n"
         "A model is a name, a name with hyper-parameters (vae:latent-dim=2,beta=4), or the folder of a fitted one.",
         "  genus compare gaussian-mixture vae --data digits --report report.html\n"
         "  genus compare gaussian-mixture:n-components=3 gaussian-mixture:n-components=9 --data table.csv\n"
         "  genus compare runs/vae gaussian --data digits --json",
     )
-    made.add_argument("models", nargs="+", metavar="MODEL", help="genus models lists them")
-    made.add_argument("--report", type=Path, metavar="FILE", help="one .html file with the table, the samples and the curves")
-    made.add_argument("--runs", metavar="FOLDER", help="keep the fitted models in it")
-    made.add_argument("--n-samples", type=whole, default=64, metavar="N", help="samples of each to show (default 64)")
-    made.add_argument("--samples", type=whole, metavar="N", help="draws per example, where a likelihood is a bound or an estimate")
-    made.add_argument("--no-two-sample", dest="two_sample", action="store_false", help="do not train classifiers: faster")
+    add = made.add_argument
+    add("models", nargs="+", metavar="MODEL", help="genus models lists them")
+    add("--report", type=Path, metavar="FILE", help="one .html file with the table, the samples and the curves")
+    add("--runs", metavar="FOLDER", help="keep the fitted models in it")
+    add("--n-samples", type=whole, default=64, metavar="N", help="samples of each to show (default 64)")
+    add("--samples", type=whole, metavar="N", help="draws per example of a likelihood that is a bound or an estimate")
+    add("--no-two-sample", dest="two_sample", action="store_false", help="train no classifiers: faster")
     add_data_options(made)
-    add = add_learning_flags(made)
-    add("--no-progress", "--quiet", dest="progress", action="store_false", help="no progress on stderr")
+    add_learning_flags(made)(
+        "--no-progress", "--quiet", dest="progress", action="store_false", help="no progress on stderr"
+    )
     return made
 
 
@@ -43,16 +45,27 @@ def run(words: list[str]) -> Answer:
         refuse_report(arguments.report)
     models = named_models([_model(word) for word in arguments.models])
     board = compare(
-        models, source_of(arguments).load(), n_samples=arguments.n_samples, samples=arguments.samples, runs=arguments.runs,
-        two_sample=arguments.two_sample, progress=arguments.progress, validation=validation_of(arguments.validation),
+        models,
+        source_of(arguments).load(),
+        n_samples=arguments.n_samples,
+        samples=arguments.samples,
+        two_sample=arguments.two_sample,
+        runs=arguments.runs,
+        progress=arguments.progress,
+        validation=validation_of(arguments.validation),
         **learning_options(arguments),
-    )  # fmt: skip
-    text, found = repr(board), {**board.to_dict(), "report": None}
-    if arguments.report is not None:
-        arguments.report.parent.mkdir(parents=True, exist_ok=True)
-        found["report"] = str(board.save(arguments.report))
-        text += f"\n\nreport in {arguments.report}"
-    return Answer(text, found)
+    )
+    return save_report(board, arguments.report)
+
+
+def save_report(result: Any, path: Path | None) -> Answer:
+    """The answer of a Leaderboard or an Evaluation, with its report where one was asked for."""
+    if path is None:
+        return Answer(repr(result), {**result.to_dict(), "report": None})
+    path = path.expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result.save(path)
+    return Answer(f"{result!r}\n\nreport in {path}", {**result.to_dict(), "report": str(path)})
 
 
 def refuse_report(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +11,73 @@ import numpy as np
 
 from genus.cli.answer import table_bytes
 from genus.cli.parsing import Mistake
+from genus.evaluation.pictures import is_image, is_plane, sample_sheet
 from genus.spaces import Images, Sequence, Space, Table, Tokens
 
 RATE = 16_000  # hertz of a recording, where nobody knows better
 
 
-def as_frame(space: Space, samples: Any) -> Any:
-    """Samples as a DataFrame with one row each; None for those that are no flat rows."""
-    import pandas as pd
+def fitting(space: Space) -> list[str]:
+    """The suffixes that fit samples of a space, the most natural first."""
+    array = not isinstance(space, Table) and not is_text(space)
+    fits = {
+        ".png": is_image(space) or is_plane(space),
+        ".txt": isinstance(space, Tokens),
+        ".csv": is_flat(space),
+        ".parquet": is_flat(space),
+        ".npz": array,
+        ".npy": array and not space.ragged,
+        ".wav": is_recording(space),
+    }
+    return [suffix for suffix, fit in fits.items() if fit]
 
-    if isinstance(space, Table):
-        return samples if space.form == "frame" else pd.DataFrame({space.columns[0].name: samples})
-    if is_text(space):
-        return pd.DataFrame({"text": samples})
-    if not hasattr(samples, "numpy") or samples.dim() > 2 or isinstance(space, Images):
-        return None
-    values = samples.cpu().numpy().reshape(len(samples), -1)
-    names = ["x"] if samples.dim() == 1 else [f"x{i}" for i in range(values.shape[1])]
-    return pd.DataFrame(values, columns=names)
+
+def refuse_suffix(path: Path, space: Space) -> None:
+    """Raise Mistake for a suffix that does not fit."""
+    if path.suffix.lower() not in (known := fitting(space)):
+        what = path.suffix or "no suffix"
+        raise Mistake(f"-o {path}: {what} does not fit samples of {space!r}; what fits: {', '.join(known)}")
+
+
+def content(space: Space, samples: Any, suffix: str) -> bytes:
+    """Samples as a file of a fitting suffix, but for .wav."""
+    if suffix == ".png":
+        return sample_sheet(space, samples)
+    if suffix == ".txt":
+        return (as_text(space, samples) + "\n").encode()
+    if suffix in (".csv", ".parquet"):
+        return table_bytes(as_frame(space, samples), suffix)
+    return _npz(samples) if suffix == ".npz" else _npy(samples)
 
 
 def is_text(space: Space) -> bool:
     return isinstance(space, Tokens) and space.tokenizer is not None
 
 
+def is_flat(space: Space) -> bool:
+    """Whether samples are rows of a table."""
+    if isinstance(space, Table) or is_text(space):
+        return True
+    return not space.ragged and not isinstance(space, Images) and len(space.shape) <= 1
+
+
+def as_frame(space: Space, samples: Any) -> Any:
+    """Samples of a flat space as a DataFrame with one row each."""
+    import pandas as pd
+
+    if isinstance(space, Table):
+        return samples if space.form == "frame" else pd.DataFrame({space.columns[0].name: samples})
+    if is_text(space):
+        return pd.DataFrame({"text": samples})
+    values = samples.cpu().numpy().reshape(len(samples), -1)
+    return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])] if space.shape else ["x"])
+
+
 def as_text(space: Space, samples: Any) -> str:
-    """Samples as lines: of a text that has lines of its own, with an empty line between two."""
+    """Samples of tokens as lines: of texts that have lines of their own, with an empty line between two."""
     if is_text(space):
         return ("\n\n" if any("\n" in text for text in samples) else "\n").join(samples)
     return "\n".join(" ".join(map(str, sequence.tolist())) for sequence in samples)
-
-
-def suffixes_of(space: Space, samples: Any) -> dict[str, Callable[[], bytes]]:
-    """How samples can be written: suffix -> bytes, the most natural first."""
-    writers: dict[str, Callable[[], bytes]] = {}
-    frame = as_frame(space, samples)
-    if isinstance(space, Images):
-        writers[".png"] = lambda: picture_bytes(space, samples)
-    if isinstance(space, Tokens):
-        writers[".txt"] = lambda: (as_text(space, samples) + "\n").encode()
-    if frame is not None:
-        writers |= {".csv": lambda: table_bytes(frame, ".csv"), ".parquet": lambda: table_bytes(frame, ".parquet")}
-    if not isinstance(space, Table) and not is_text(space):
-        writers[".npz"] = lambda: _npz(samples)
-        if hasattr(samples, "numpy"):
-            writers[".npy"] = lambda: _npy(samples)
-    writers.setdefault(".png", lambda: picture_bytes(space, samples))
-    return writers
-
-
-def writer_of(path: Path, space: Space, samples: Any) -> Callable[[], bytes]:
-    """What writes `path`. Raises Mistake for a suffix that does not fit."""
-    writers = suffixes_of(space, samples)
-    suffix = path.suffix.lower()
-    if suffix not in writers:
-        known = ", ".join([*writers, *([".wav"] if is_recording(space) else [])])
-        raise Mistake(f"-o {path}: {suffix or 'no suffix'} does not fit samples of {space!r}; what fits: {known}")
-    return writers[suffix]
 
 
 def is_recording(space: Space) -> bool:
@@ -86,13 +95,6 @@ def wav_bytes(samples: Any, rate: int) -> bytes:
         out.setframerate(rate)
         out.writeframes((values.clip(-1, 1) * 32767).round().astype("<i2").tobytes())
     return file.getvalue()
-
-
-def picture_bytes(space: Space, samples: Any) -> bytes:
-    """A sheet of samples as .png."""
-    from genus.evaluation.pictures import sample_sheet
-
-    return sample_sheet(space, samples)
 
 
 def _npz(samples: Any) -> bytes:

@@ -95,7 +95,8 @@ def add_learning_flags(made: Parser, hidden: Collection[str] = ()) -> Callable[.
     """The flags of how to learn, but for the hidden ones told in --help; returns what adds more to their group."""
     group = made.add_argument_group("learning")
     for name, (kind, metavar, explanation) in {**LENGTH, **SETTING}.items():
-        group.add_argument(flag_of(name), type=kind, metavar=metavar, help=argparse.SUPPRESS if name in hidden else explanation)
+        shown = argparse.SUPPRESS if name in hidden else explanation
+        group.add_argument(flag_of(name), type=kind, metavar=metavar, help=shown)
     return group.add_argument
 
 
@@ -153,15 +154,11 @@ def _folder(arguments: argparse.Namespace, name: str, source: Source) -> Path:
             raise FileExistsError(f"--run {folder}: holds other files, and no run; pass a new folder")
         return folder
     first = Path("runs") / f"{name}-{source.stem}"
-    known = [first, *sorted(first.parent.glob(f"{first.name}-[0-9]*"), key=_number)]
-    if arguments.resume:
-        return known[-1]
-    return first if not first.exists() else Path(f"{first}-{max(_number(path) if path != first else 1 for path in known) + 1}")
-
-
-def _number(path: Path) -> int:
-    last = path.name.rpartition("-")[2]
-    return int(last) if last.isdigit() else 0
+    folder, number = first, 1
+    while Path(f"{first}-{number + 1}").exists() or (folder.exists() and not arguments.resume):
+        number += 1
+        folder = Path(f"{first}-{number}")
+    return folder
 
 
 def validation_of(text: str | None) -> Any:
@@ -203,12 +200,13 @@ def _report(
         return Answer("", found)
     rows = [
         ("learned", f"{type(model).__name__}({model.extra_repr()}) of {data.space!r}, {model.n_parameters:,} numbers"),
-        ("from", f"{len(data.train):,} examples of {data.name}, in {spoken_time(seconds)}"),
+        ("from", f"{amount(data.train)} of {data.name}, in {spoken_time(seconds)}"),
     ]
     if score is not None:
-        rows.append(("held out", f"{spoken(score[0])}; of {score[1]}"))
+        rows.append(("held out", f"{spoken(score[0])}, of {score[1]}"))
     else:
-        rows.append(("held out", "nothing: the data have no test part" if not len(data.test) else f"{name} has no likelihood"))
+        why = f"{name} has no likelihood" if len(data.test) else "the data have no test part"
+        rows.append(("held out", f"no score: {why}"))
     rows += [("saved in", str(folder)), ("next", following)]
     return Answer(aligned(rows, indent=""), found)
 
@@ -231,8 +229,20 @@ def held_out_score(model: Any, data: Any) -> tuple[Any, str] | None:
         pace = (time.monotonic() - started) / count
         most = min(len(test), int(SECONDS / max(pace, 1e-9)))
         most = most if most >= 2 * count or most == len(test) else count
-    some = "test examples" if count == len(test) else f"the first of {len(test):,} test examples"
-    return score, f"{count:,} {some}" if count == len(test) else f"{count:,}, {some}"
+    whole_part = count == len(test)
+    return (
+        score,
+        f"the test part, {amount(test)}" if whole_part else f"the first {count:,} of {len(test):,} test examples",
+    )
+
+
+def amount(examples: Any) -> str:
+    """How much there is: examples, and of sequences their steps."""
+    from genus.spaces import Ragged
+
+    n = len(examples)
+    count = f"{n:,} {'example' if n == 1 else 'examples'}"
+    return f"{count} ({len(examples.points.values):,} steps)" if isinstance(examples.points, Ragged) else count
 
 
 def likelihood(score: Any) -> dict[str, Any]:

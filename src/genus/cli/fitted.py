@@ -29,7 +29,8 @@ def load_fitted(folder: str, device: str, capability: type[Model], verb: str) ->
     model = load_model(path)
     if not isinstance(model, capability):
         able = ", ".join(name for name, cls in model_classes().items() if issubclass(cls, capability))
-        raise Mistake(f"{verb}: {folder} holds a {name_of(type(model))}, which has no {verb}; those that have it: {able}")
+        who = name_of(type(model))
+        raise Mistake(f"{verb}: {folder} holds a model called {who}, which has no {verb}; those that have it: {able}")
     return model.to(device_of(device))
 
 
@@ -40,7 +41,8 @@ def given_for(model: Any, words: list[str] | None) -> Any:
     space = model.given_space
     if space is None:
         if not isinstance(model, Completes):
-            raise Mistake(f"--given {words[0]}: this {name_of(type(model))} was fitted without --given; fit it with --given, or drop it")
+            who = name_of(type(model))
+            raise Mistake(f"--given {words[0]}: this {who} was fitted without --given; fit it with --given, or drop it")
         space = model.fitted_space
     pairs = _pairs(words)
     if pairs is not None:

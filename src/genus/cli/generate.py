@@ -26,9 +26,15 @@ def parser() -> Parser:
     )
     add_folder(made)
     add = made.add_argument
-    add("prompt", nargs="?", default="", metavar="PROMPT", help="a text, or whole numbers for a model of numbers (default: none)")
+    add(
+        "prompt",
+        nargs="?",
+        default="",
+        metavar="PROMPT",
+        help="a text; whole numbers for a model of them (default: none)",
+    )
     add("--max-new-tokens", type=whole, metavar="N", help="at most so many (default 256)")
-    add("--temperature", type=real, metavar="X", help="below 1 sharper, above 1 flatter, 0 always the likeliest (default 1)")
+    add("--temperature", type=real, metavar="X", help="below 1 sharper, above 1 flatter, 0 the likeliest (default 1)")
     add("--top-k", type=whole, metavar="N", help="draw among the N likeliest tokens only")
     add("--top-p", type=real, metavar="X", help="draw among the likeliest tokens that together have probability X")
     add("--num-beams", type=whole, metavar="N", help="search N continuations for the likeliest, instead of drawing")
@@ -57,4 +63,6 @@ def _prompt(text: str, space: Any) -> Any:
     try:
         return [int(word) for word in text.replace(",", " ").split()]
     except ValueError:
-        raise Mistake(f"generate: the prompt {text!r} must be whole numbers such as '3 1 4': the model learned numbers, not text") from None
+        raise Mistake(
+            f"generate: the prompt {text!r} must be whole numbers such as '3 1 4': this model learned those"
+        ) from None

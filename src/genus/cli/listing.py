@@ -19,7 +19,7 @@ def models(words: list[str]) -> Answer:
     from genus.registry import models as registered
     from genus.registry import name_of
 
-    frame = _chosen(words, "models", registered(), "  genus models\n  genus models latent\n  genus models classical --json")
+    frame = _chosen(words, "models", registered(), ("", "latent", "classical --json"))
     can = frame["can"].str.split(", ").map(lambda verbs: [name_of_capability(verb, name_of) for verb in verbs])
     lines = []
     for family, rows in frame.assign(can=can).groupby("family", sort=False):
@@ -27,14 +27,15 @@ def models(words: list[str]) -> Answer:
         for row in rows.itertuples():
             lines += entry(row.name, row.what, f"{row.spaces}: {', '.join(row.can)}")
     text = "\n".join([*lines, "", "genus fit MODEL --help explains one, and its hyper-parameters"])
-    return Answer(text, {"models": frame.assign(can=can, hyper_parameters=frame["hyper_parameters"].str.split(", ")).to_dict("records")})
+    hyper_parameters = frame["hyper_parameters"].map(lambda names: names.split(", ") if names else [])
+    return Answer(text, {"models": frame.assign(can=can, hyper_parameters=hyper_parameters)})
 
 
 def datasets(words: list[str]) -> Answer:
     """The named sets by kind."""
     from genus.data import datasets as named
 
-    frame = _chosen(words, "datasets", named(), "  genus datasets\n  genus datasets images\n  genus datasets --json")
+    frame = _chosen(words, "datasets", named(), ("", "images", "--json"))
     lines = []
     for kind, rows in frame.groupby("kind", sort=False):
         lines.append(str(kind))
@@ -52,9 +53,10 @@ def name_of_capability(capability: str, name_of: Any) -> str:
     return name_of(type(bare, (), {}))
 
 
-def _chosen(words: list[str], command: str, frame: Any, examples: str) -> Any:
+def _chosen(words: list[str], command: str, frame: Any, examples: tuple[str, ...]) -> Any:
     """The rows in which every word occurs. Raises Mistake where none is left."""
-    made = Parser(command, "[WORD ...]", f"The {command} there are; with words, those in which all of them occur.", examples)
+    description = f"The {command} there are; with words, those in which all of them occur."
+    made = Parser(command, "[WORD ...]", description, "\n".join(f"  genus {command} {e}".rstrip() for e in examples))
     made.add_argument("words", nargs="*", metavar="WORD", help="of a name, a kind, a space or a description")
     wanted = made.parse(words).words
     everything = frame.astype(str).agg(" ".join, axis=1).str.lower()

@@ -23,7 +23,8 @@ class Help(argparse.RawDescriptionHelpFormatter):
     """At most 100 columns, the flags in one column."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=min(100, max(60, shutil.get_terminal_size((100, 24)).columns)))
+        width = shutil.get_terminal_size((100, 24)).columns
+        super().__init__(prog, max_help_position=30, width=min(100, max(60, width)))
 
 
 class Parser(argparse.ArgumentParser):
@@ -131,12 +132,12 @@ def add_hyper_parameters(parser: Parser, cls: type) -> None:
     fields = fields_of(cls)
     group = parser.add_argument_group("hyper-parameters", None if fields else "none: there is nothing to choose")
     for field in fields.values():
-        options: dict[str, Any] = {"dest": HYPER_PARAMETER + field.name, "default": argparse.SUPPRESS, "help": explained(field)}
+        options: dict[str, Any] = {"dest": HYPER_PARAMETER + field.name, "help": explained(field)}
         if field.type is bool:
             options["action"] = argparse.BooleanOptionalAction
         else:
             options |= {"type": lambda text, field=field: literal(text, field.type), "metavar": _metavar(field)}
-        group.add_argument(flag_of(field.name), **options)
+        group.add_argument(flag_of(field.name), default=argparse.SUPPRESS, **options)
 
 
 def flag_of(name: str) -> str:
@@ -168,7 +169,7 @@ def literal(text: str, annotation: Any) -> Any:
                 if str(choice) == text:
                     return choice
         if get_origin(option) is tuple and text:
-            return tuple(literal(part.strip(), get_args(option)[0]) for part in text.strip("()[]").split(",") if part.strip())
+            return tuple(literal(part, get_args(option)[0]) for part in names(text.strip("()[]")))
     return text
 
 

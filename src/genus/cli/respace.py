@@ -36,9 +36,13 @@ def _space(old: Space, kind: str, points: list[Any]) -> Space:
     levels = 1 + max(int(x.max()) for x in points if len(x))
     if kind == "tokens":
         if len(shape) != 1:
-            raise ValueError(f"--space tokens: tokens are rows of whole numbers, but a point has shape {tuple(shape)}; flatten it")
+            raise ValueError(
+                f"--space tokens: a point must be a row of numbers, but it has shape {tuple(shape)}; flatten it"
+            )
         return Tokens(levels, length=shape[0])
     if len(shape) not in (2, 3):
-        raise ValueError(f"--space images: an image is (height, width) or (channels, height, width), but a point has shape {tuple(shape)}")
+        raise ValueError(
+            f"--space images: a point must be (height, width) or (channels, height, width), not {tuple(shape)}"
+        )
     levels = 256 if levels > 2 else 2
     return Images(*shape, levels=levels) if len(shape) == 3 else Images(1, *shape, levels=levels, layout="nhw")

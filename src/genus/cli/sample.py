@@ -20,23 +20,24 @@ def parser() -> Parser:
         "sample",
         "FOLDER [-n N] [-o FILE] [options]",
         "Draw new points of a fitted model. The same seed gives the same points.\n\n"
-        "Without -o, tables, numbers and texts are printed (as CSV into a pipe), and anything else is saved beside you.",
+        "Without -o, tables, numbers and texts are printed (as CSV into a pipe), and pictures are saved.",
         "  genus sample runs/vae -n 64 --seed 0 -o samples.png\n"
         "  genus sample runs/mixture -n 1000 > synthetic.csv\n"
         "  genus sample runs/cvae --given species=setosa -o setosa.csv",
     )
     add_folder(made)
-    made.add_argument("-n", type=whole, default=16, metavar="N", help="how many (default 16)")
-    made.add_argument("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same points (default 0)")
-    made.add_argument(
+    add = made.add_argument
+    add("-n", type=whole, default=16, metavar="N", help="how many (default 16)")
+    add("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same points (default 0)")
+    add(
         "--given", action="append", metavar="NAME=VALUE",
-        help="what a point is given: the condition of a model fitted with --given, or known cells for one that completes",
+        help="the condition of a model fitted with --given; or known cells, of a model that completes",
     )  # fmt: skip
-    made.add_argument(
+    add(
         "-o", "--output", type=Path, metavar="FILE",
         help=".png .npz .npy .csv .parquet .txt .wav, by what the space is; several recordings are numbered",
     )  # fmt: skip
-    made.add_argument("--sample-rate", type=whole, metavar="HZ", help="of recordings (default: that of the data)")
+    add("--sample-rate", type=whole, metavar="HZ", help="of recordings (default: that of the data)")
     return made
 
 
@@ -48,47 +49,47 @@ def run(words: list[str]) -> Answer:
         refuse_place(output)
     model = load_fitted(arguments.folder, arguments.device, CanSample, "sample")
     space = model.fitted_space
-    given = given_for(model, arguments.given)
-    if output is not None and arguments.n > 0:  # a suffix that does not fit is told before a long draw
-        _refuse_suffix(output, space, model, given)
-    samples = model.sample(arguments.n, given=given, seed=arguments.seed)
+    if output is not None:  # told before a long draw
+        export.refuse_suffix(output, space)
+    samples = model.sample(arguments.n, given=given_for(model, arguments.given), seed=arguments.seed)
+    found: dict[str, Any] = {"n": arguments.n, "seed": arguments.seed}
     if output is None:
         text = _printable(space, samples)
         if text is not None:
-            return Answer(text, {"n": arguments.n, "seed": arguments.seed, "output": None, "samples": samples})
-        output = _free(Path("samples.png" if ".png" == next(iter(export.suffixes_of(space, samples))) else "samples.npz"))
+            return Answer(text, {**found, "output": None, "samples": samples})
+        output = _free(Path(f"samples{export.fitting(space)[0]}"))
     rate = arguments.sample_rate or remembered(Path(arguments.folder).expanduser())[1] or export.RATE
     written = _save(output, space, samples, rate)
     where = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-1].name}"
-    found = {"n": arguments.n, "seed": arguments.seed, "output": str(written[0]), "outputs": written}
-    return Answer(f"{arguments.n} samples of {space!r} in {where}", found)
-
-
-def _refuse_suffix(output: Path, space: Space, model: Any, given: Any) -> None:
-    if output.suffix.lower() == ".wav" and export.is_recording(space):
-        return
-    export.writer_of(output, space, model.sample(0, given=given))
+    return Answer(f"{arguments.n} samples of {space!r} in {where}", {**found, "output": written[0], "outputs": written})
 
 
 def _save(output: Path, space: Space, samples: Any, rate: int) -> list[Path]:
-    """Write samples; recordings beyond the first are files of their own."""
-    if output.suffix.lower() == ".wav" and export.is_recording(space):
-        if not len(samples):
-            raise Mistake("-n 0: a recording needs at least one sample")
-        digits = len(str(len(samples) - 1))
-        paths = [output.with_stem(f"{output.stem}-{i:0{digits}}") if len(samples) > 1 else output for i in range(len(samples))]
-        return [write_file(path, export.wav_bytes(sample, rate)) for path, sample in zip(paths, samples)]
-    return [write_file(output, export.writer_of(output, space, samples)())]
+    """Write samples; several recordings are files of their own."""
+    suffix = output.suffix.lower()
+    if suffix in (".wav", ".png") and not len(samples):
+        raise Mistake(f"-n 0: {output} needs at least one sample")
+    if suffix != ".wav":
+        return [write_file(output, export.content(space, samples, suffix))]
+    digits = len(str(len(samples) - 1))
+    paths = (
+        [output]
+        if len(samples) == 1
+        else [output.with_stem(f"{output.stem}-{i:0{digits}}") for i in range(len(samples))]
+    )
+    return [write_file(path, export.wav_bytes(sample, rate)) for path, sample in zip(paths, samples)]
 
 
 def _printable(space: Space, samples: Any) -> str | None:
     """Samples for the screen: texts as they are, rows as a table, or as CSV into a pipe; None for pictures and the like."""
-    frame = export.as_frame(space, samples)
-    if export.is_text(space) or frame is None and ".txt" in export.suffixes_of(space, samples):
+    if ".txt" in export.fitting(space):
         return export.as_text(space, samples)
-    if frame is None or len(frame.columns) > 100:
+    if not export.is_flat(space) or space.dims > 100:
         return None
-    return frame.to_string(index=False, max_rows=60) if sys.stdout.isatty() else frame.to_csv(index=False).rstrip("\n")
+    frame = export.as_frame(space, samples)
+    if sys.stdout.isatty():
+        return frame.to_string(index=False, max_rows=60)
+    return frame.to_csv(index=False).rstrip("\n")
 
 
 def _free(path: Path) -> Path:

@@ -25,17 +25,18 @@ def parser() -> Parser:
         "FOLDER [--data DATA] [-o scores.csv] [options]",
         "The log-likelihood of each example under a fitted model, in nats of the data's own units, with its kind:\n"
         "exact, a lower bound or an estimate. The lowest are the outliers.\n\n"
-        "Of the data that the model was fitted to, and of named sets, the test part is scored; of another file, all of it.",
+        "Of the data that the model was fitted to, and of named sets, the test part is scored; of others, all.",
         "  genus score runs/vae --data digits -o scores.csv\n"
         "  genus score runs/mixture --data new.csv --split all\n"
         "  genus score runs/mixture --json",
     )
     add_folder(made)
-    made.add_argument("--split", dest="part", type=one_of(*PARTS, "all"), metavar="PART", help="train, valid, test or all")
-    made.add_argument("-o", "--output", type=Path, metavar="FILE", help="a row for each example: .csv or .parquet")
-    made.add_argument("--samples", type=whole, metavar="N", help="draws per example, where its likelihood is estimated or a bound")
-    made.add_argument("--batch-size", type=whole, metavar="N", help="examples at once")
-    made.add_argument("--seed", type=whole, default=0, metavar="N", help="of those draws (default 0)")
+    add = made.add_argument
+    add("--split", dest="part", type=one_of(*PARTS, "all"), metavar="PART", help="train, valid, test or all")
+    add("-o", "--output", type=Path, metavar="FILE", help="a row for each example: .csv or .parquet")
+    add("--samples", type=whole, metavar="N", help="draws per example of a likelihood that is a bound or an estimate")
+    add("--batch-size", type=whole, metavar="N", help="examples at once")
+    add("--seed", type=whole, default=0, metavar="N", help="of those draws (default 0)")
     add_data_options(made, shares="--shares")
     return made
 
@@ -60,7 +61,7 @@ def run(words: list[str]) -> Answer:
     scores = [(name, model.log_likelihood(piece, **options)) for name, piece in examples]
     frame = _frame(scores)
     whole_score = concatenate([score for _, score in scores])
-    found = {**likelihood(whole_score), "data": source.data, "part": part, "output": None if output is None else str(output)}
+    found = {**likelihood(whole_score), "data": source.data, "part": part, "output": output}
     if output is None:
         found["log_likelihoods"] = whole_score.nats
     what = {"all": "all", "test": "the test part", "valid": "the valid part", "train": "the training part"}[part]

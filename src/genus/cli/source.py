@@ -53,7 +53,9 @@ class Source:
         fitted = getattr(model, "space", None)
         if kind is None and _reads_raw(fitted):  # columns by name, texts by the tokenizer that was learned with
             data = load_dataset(self.data, space=fitted, **options)
-            if not isinstance(data.train.points, Rows):  # rows in the cache are already encoded, in a space of their own
+            if not isinstance(
+                data.train.points, Rows
+            ):  # those of the cache are encoded already, in a space of their own
                 return data
         data = load_dataset(self.data, **options)
         if kind is None and model is not None and not isinstance(data.space, model.spaces) and _are_codes(data.space):
@@ -128,7 +130,7 @@ def remembered(folder: Path) -> tuple[Source | None, int | None]:
         data, options, rate = found["data"], dict(found["options"]), found["sample_rate"]
     except (OSError, ValueError, KeyError, TypeError):
         return None, None
-    options = {name: tuple(value) if name in ("split", "size") and isinstance(value, list) else value for name, value in options.items()}
+    options |= {name: tuple(options[name]) for name in ("split", "size") if isinstance(options.get(name), list)}
     return Source(str(data), options), rate if isinstance(rate, int) else None
 
 
@@ -154,7 +156,7 @@ def _columns(arguments: argparse.Namespace) -> Any:
 def _reads_raw(space: Any) -> bool:
     from genus.spaces import Table, Tokens
 
-    return isinstance(space, Table) or isinstance(space, Tokens) and space.tokenizer is not None
+    return isinstance(space, Table) or (isinstance(space, Tokens) and space.tokenizer is not None)
 
 
 def _are_codes(space: Any) -> bool:

@@ -231,7 +231,8 @@ def _refuse_stray_cell(series: Any, path: Path, header: bool) -> None:
         line = int(strays.index[0]) + 1 + header
         raise ValueError(
             f"{path}: the column {series.name!r} holds {strays.iloc[0]!r} in line {line}, but its other cells are "
-            f"numbers; correct it, leave it empty if it is missing, or pass dtype={{{series.name!r}: str}} if these are names"
+            "numbers; correct it, leave it empty if it is missing, or "
+            f"pass dtype={{{series.name!r}: str}} if these are names"
         )
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Self
 
+from genus.files import write_atomically
 from genus.learning.learns import Settings
 
 
@@ -14,20 +15,22 @@ class History:
     """run/history.jsonl: one JSON object a line, appended as it happens. A torn last line is dropped when read."""
 
     def __init__(self, settings: Settings, keep: Callable[[dict[str, Any]], bool] | None = None) -> None:
-        self._file = None
-        if settings.run is None or settings.rank != 0:
-            return
-        settings.run.mkdir(parents=True, exist_ok=True)
-        path = settings.run / "history.jsonl"
-        kept = [record for record in read_history(path) if keep(record)] if keep and path.exists() else []
-        self._file = open(path, "w")
-        for record in kept:
-            self.write(record)
+        self._file: Any = None
+        self._path = settings.run / "history.jsonl" if settings.run is not None and settings.rank == 0 else None
+        self._mode = "w"
+        if keep and self._path is not None and self._path.exists():
+            kept = [record for record in read_history(self._path) if keep(record)]
+            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+            self._mode = "a"
 
     def write(self, record: dict[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(record) + "\n")
-            self._file.flush()
+        if self._path is None:
+            return
+        if self._file is None:  # opened when there is something to say: a refusal leaves no folder
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self._path, self._mode)
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -84,12 +86,16 @@ class Learns(Model):
             value = asked[name]
             if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
                 raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
-        if learning_rate is not None and not 0 < float(learning_rate) < float("inf"):
+        if learning_rate is not None and not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
             raise ValueError(f"learning_rate={learning_rate!r} must be a number above 0")
         if epochs is not None and steps is not None:
             raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
         if precision not in ("auto", "float32", "float64", "bfloat16"):
             raise ValueError(f"precision={precision!r} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
+        if run is not None and not isinstance(run, str | PathLike):
+            raise TypeError(f"run={run!r} is of type {type(run).__name__}, but run must be the path of a folder")
+        if run is not None and Path(run).exists() and not Path(run).is_dir():
+            raise NotADirectoryError(f"run={str(run)!r} is a file; pass a folder")
         if resume and run is None:
             raise ValueError("resume=True goes on with a run: pass run=folder")
         place = device_of(device)
@@ -110,7 +116,7 @@ class Learns(Model):
             raise ValueError(
                 f"data: holds missing values (NaN), and {type(self).__name__} takes none; fill them, or use GaussianMixture"
             )
-        twin.learn(train, valid, settings)
+        twin.learn(train, None if valid is None else twin.examples(valid), settings)
         twin.eval()
         if settings.run is not None and rank == 0:
             twin.save(settings.run)
@@ -149,13 +155,16 @@ class Learns(Model):
             held_given = None
             if isinstance(validation, tuple) and len(validation) == 2:
                 validation, held_given = validation
-            valid = examples_of(validation, held_given, space=train.space, given_space=train.given_space)
+            try:
+                valid = examples_of(validation, held_given, space=train.space, given_space=train.given_space)
+            except (ValueError, TypeError) as error:
+                raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation: {error}") from error
         return train, valid
 
 
 def _hold_out(train: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    held = round(len(train) * share)
-    if not 0 < share < 1 or not 0 < held < len(train):
+    held = round(len(train) * share) if 0 < share < 1 else 0
+    if not 0 < held < len(train):
         raise ValueError(f"validation={share}: a share must leave at least one of the {len(train)} examples on either side")
     order = torch.randperm(len(train), generator=generator(seed, "validation"))
     return train[order[held:].sort().values], train[order[:held].sort().values]

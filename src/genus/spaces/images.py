@@ -87,6 +87,9 @@ class Images(Space):
         x = (z * half + half).floor().clamp(0, self.levels - 1).reshape(len(z), *self.shape)
         return x.to(torch.uint8 if self.levels <= 256 else torch.int32)
 
+    def encodes_like(self, other: Space) -> bool:
+        return super().encodes_like(other) and self.levels == other.levels  # type: ignore[attr-defined]
+
     def config(self) -> dict[str, Any]:
         return {
             "channels": self.channels,

@@ -76,6 +76,9 @@ class Sequence(Space):
     def count_dims(self, x: Encoded) -> int | Tensor:
         return x.lengths * self.item.dims if isinstance(x, Ragged) else self.dims
 
+    def encodes_like(self, other: Space) -> bool:
+        return super().encodes_like(other) and self.item.encodes_like(other.item)  # type: ignore[attr-defined]
+
     def config(self) -> dict[str, Any]:
         return {"item": {"kind": type(self.item).__name__, **self.item.config()}, "length": self.length}
 

@@ -103,6 +103,10 @@ class Space:
         """Why a density cannot be learned on this fitted space (a constant column), or None."""
         return None
 
+    def encodes_like(self, other: Space) -> bool:
+        """Whether the same raw data become the same x in both, whatever their standardisation."""
+        return type(self) is type(other) and self.shape == other.shape and self.discrete == other.discrete
+
     # -- files ---------------------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Any]:

@@ -198,6 +198,12 @@ class Table(Space):
         column = self.columns[self.position(name)]
         return float(_encode_column(column, pd.Series([value]))[0])
 
+    def encodes_like(self, other: Space) -> bool:
+        if not isinstance(other, Table):
+            return False
+        mine, theirs = ([(c.name, c.kind, c.categories) for c in table.columns] for table in (self, other))
+        return mine == theirs
+
     def config(self) -> dict[str, Any]:
         return {"columns": [_column_config(c) for c in self.columns], "form": self.form}
 

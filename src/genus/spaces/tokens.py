@@ -89,6 +89,8 @@ class Tokens(Space):
             if self.tokenizer is None:
                 raise TypeError("prompt: this model learned whole numbers, not text; pass a list of tokens")
             return self.tokenizer.encode(prompt)
+        if not hasattr(prompt, "__len__"):
+            raise TypeError(f"prompt={prompt!r} is of type {type(prompt).__name__}; pass text, or a list of tokens")
         tokens = as_tensor(prompt, "prompt") if len(prompt) else torch.zeros(0, dtype=torch.int64)
         if len(tokens) and (tokens.is_floating_point() or int(tokens.min()) < 0 or int(tokens.max()) >= self.vocabulary):
             raise ValueError(f"prompt: holds something else than whole numbers from 0 to {self.vocabulary - 1}")
@@ -114,6 +116,9 @@ class Tokens(Space):
         if self.tokenizer is None or self.tokenizer.config()["kind"] == "characters":
             return x.lengths - int(self.ends)
         return torch.tensor([len(text) for text in self.decode(x)])
+
+    def encodes_like(self, other: Space) -> bool:
+        return self == other
 
     def config(self) -> dict[str, Any]:
         if self.tokenizer is not None:
