@@ -149,6 +149,7 @@ def _side(row: Row, side: str, threads: int) -> Measured:
     """One side of a row in a fresh process."""
     environment = os.environ | {name: str(threads) for name in THREADS}
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users import compiled files
     environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-m", "benchmarks.worker", row.name, side]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

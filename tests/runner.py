@@ -17,6 +17,8 @@ import time
 import traceback
 
 import torch
+import torch._dynamo  # the first optimiser imports it, which takes seconds: here, once
+import tqdm.auto
 
 import genus
 from genus.learning.gradient import Run

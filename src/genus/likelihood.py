@@ -24,8 +24,8 @@ class LogLikelihood:
 
     nats: Tensor
     kind: LikelihoodKind
-    dims: int | Tensor
     standard_error: Tensor | None = None
+    dims: int | Tensor = 1
 
     @property
     def mean(self) -> float:
@@ -66,4 +66,4 @@ def concatenate(parts: list[LogLikelihood]) -> LogLikelihood:
     dims = parts[0].dims if isinstance(parts[0].dims, int) else torch.cat([torch.as_tensor(p.dims) for p in parts])
     errors = [p.standard_error for p in parts]
     error = None if errors[0] is None else torch.cat(errors)  # type: ignore[arg-type]
-    return LogLikelihood(torch.cat([p.nats for p in parts]), parts[0].kind, dims, error)
+    return LogLikelihood(torch.cat([p.nats for p in parts]), parts[0].kind, error, dims)

@@ -260,7 +260,7 @@ class HasLikelihood(Model):
                 nats, error = self.score_batch(x.to(self.device), None if g is None else g.to(self.device), samples)
             dims = self.fitted_space.count_dims(x)
             error = None if error is None else error.double().cpu()
-            parts.append(LogLikelihood(nats.double().cpu(), self.likelihood_kind, dims, error))
+            parts.append(LogLikelihood(nats.double().cpu(), self.likelihood_kind, error, dims))
         return concatenate(parts)
 
     def refuse_missing(self, x: Encoded) -> None:
@@ -377,7 +377,7 @@ class HasElbo(HasLikelihood):
         for step, (x, g) in enumerate(examples.batches(self.score_batch_size)):
             with self.verb(seed, "elbo", step):
                 nats = self.elbo_of(x.to(self.device), None if g is None else g.to(self.device))
-            parts.append(LogLikelihood(nats.double().cpu(), "lower bound", self.fitted_space.count_dims(x)))
+            parts.append(LogLikelihood(nats.double().cpu(), "lower bound", dims=self.fitted_space.count_dims(x)))
         return concatenate(parts)
 
     def score_batch(self, x: Any, g: Tensor | None, samples: int) -> tuple[Tensor, Tensor | None]:

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def table_bytes(frame: Any, suffix: str) -> bytes:
     return frame.to_parquet(index=False)
 
 
-def aligned(rows: list[tuple[str, ...]], indent: str = "  ") -> str:
+def aligned(rows: Sequence[tuple[str, ...]], indent: str = "  ") -> str:
     """Rows of words in columns; the last is free."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     lines = []

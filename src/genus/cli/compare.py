@@ -30,9 +30,7 @@ def parser() -> Parser:
     add("--samples", type=whole, metavar="N", help="draws per example of a likelihood that is a bound or an estimate")
     add("--no-two-sample", dest="two_sample", action="store_false", help="train no classifiers: faster")
     add_data_options(made)
-    add_learning_flags(made)(
-        "--no-progress", "--quiet", dest="progress", action="store_false", help="no progress on stderr"
-    )
+    add_learning_flags(made)("--no-progress", "--quiet", dest="progress", action="store_false", help="no progress on stderr")
     return made
 
 
@@ -55,6 +53,8 @@ def run(words: list[str]) -> Answer:
         validation=validation_of(arguments.validation),
         **learning_options(arguments),
     )
+    if not board.models:
+        raise Mistake("compare: no model could be fitted: " + "; ".join(f"{e.name} {e.note}" for e in board.entries))
     return save_report(board, arguments.report)
 
 
@@ -83,7 +83,7 @@ def _model(word: str) -> Any:
     if ":" not in word or Path(word).exists():
         return word.rstrip("/")
     name, _, told = word.partition(":")
-    cls = find_model(name)
+    cls: Any = find_model(name)
     fields, values = fields_of(cls), {}
     for pair in told.split(","):
         field, equals, value = pair.partition("=")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from genus.cli.answer import Answer, aligned, entry, rank
+from genus.cli.fitted import given_example
 from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, flag_of, hyper_parameters, real, whole
 from genus.cli.source import Source, add_data_options, remember, source_of
 from genus.learning import Learns
@@ -129,7 +130,7 @@ examples:
   genus fit gpt --data book.txt --run runs/gpt"""
 
 
-def _examples(cls: type[Learns], name: str) -> str:
+def _examples(cls: Any, name: str) -> str:
     from genus.fields import fields_of
     from genus.spaces import Tokens
 
@@ -269,7 +270,7 @@ def next_command(model: Any, folder: Path) -> str:
     from genus.spaces import Images, Table, Tokens
 
     space = model.fitted_space
-    given = " --given ..." if model.given_space is not None else ""
+    given = f" {given_example(model.given_space)}" if model.given_space is not None else ""
     if isinstance(model, CanGenerate) and isinstance(space, Tokens) and space.tokenizer is not None:
         return f"genus generate {folder}{given}"
     if isinstance(model, CanSample):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,19 @@ def load_fitted(folder: str, device: str, capability: type[Model], verb: str) ->
 
 def given_for(model: Any, words: list[str] | None) -> Any:
     """What `sample` and `generate` are given, of words such as species=setosa; None for none. Raises Mistake."""
-    if not words:
-        return None
     space = model.given_space
+    if not words:
+        if space is not None:
+            raise Mistake(f"this {name_of(type(model))} was fitted with --given, so say what for: {given_example(space)}")
+        return None
     if space is None:
         if not isinstance(model, Completes):
             who = name_of(type(model))
             raise Mistake(f"--given {words[0]}: this {who} was fitted without --given; fit it with --given, or drop it")
         space = model.fitted_space
     pairs = _pairs(words)
+    if pairs is not None and isinstance(space, Table) and space.form == "values" and len(pairs) == 1:
+        words, pairs = [pairs[0][1]], None  # labels have no name: digit=3 is 3
     if pairs is not None:
         return {_key(name, space): _value(text, name, space) for name, text in pairs}
     if len(words) > 1:
@@ -58,6 +63,17 @@ def given_for(model: Any, words: list[str] | None) -> Any:
     import torch
 
     return torch.tensor([[_number(part, words[0]) for part in words[0].split(",")]]).reshape(1, *space.shape)
+
+
+def given_example(space: Space) -> str:
+    """A --given that a model with such conditions understands."""
+    if not isinstance(space, Table):
+        return "--given " + ",".join("0" * space.dims)
+    values = []
+    for column in space.columns:
+        value = column.categories[0] if column.categories else f"{column.location:.3g}" if column.numeric else "true"
+        values.append(f"{column.name}={value}" if space.form == "frame" else str(value))
+    return "--given " + shlex.quote(",".join(values))
 
 
 def _pairs(words: list[str]) -> list[tuple[str, str]] | None:

@@ -63,6 +63,4 @@ def _prompt(text: str, space: Any) -> Any:
     try:
         return [int(word) for word in text.replace(",", " ").split()]
     except ValueError:
-        raise Mistake(
-            f"generate: the prompt {text!r} must be whole numbers such as '3 1 4': this model learned those"
-        ) from None
+        raise Mistake(f"generate: the prompt {text!r} must be whole numbers such as '3 1 4': this model learned those") from None

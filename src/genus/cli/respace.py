@@ -19,10 +19,8 @@ def respaced(data: Dataset, kind: str) -> Dataset:
         raise ValueError(f"--space {kind}: the data are {data.space!r}, which have no other space; leave it out")
     space = _space(data.space, kind, points)
     encoded = [space.encode(x) if len(x) else x for x in points]
-    return Dataset(
-        *(replace(part, space=space, points=x) for part, x in zip(parts, encoded, strict=True)),
-        **{name: getattr(data, name) for name in ("name", "classes", "entropy", "sample_rate")},
-    )
+    train, valid, test = (replace(part, space=space, points=x) for part, x in zip(parts, encoded, strict=True))
+    return replace(data, train=train, valid=valid, test=test)
 
 
 def _space(old: Space, kind: str, points: list[Any]) -> Space:
@@ -36,13 +34,10 @@ def _space(old: Space, kind: str, points: list[Any]) -> Space:
     levels = 1 + max(int(x.max()) for x in points if len(x))
     if kind == "tokens":
         if len(shape) != 1:
-            raise ValueError(
-                f"--space tokens: a point must be a row of numbers, but it has shape {tuple(shape)}; flatten it"
-            )
+            raise ValueError(f"--space tokens: a point must be a row of numbers, but it has shape {tuple(shape)}; flatten it")
         return Tokens(levels, length=shape[0])
     if len(shape) not in (2, 3):
-        raise ValueError(
-            f"--space images: a point must be (height, width) or (channels, height, width), not {tuple(shape)}"
-        )
-    levels = 256 if levels > 2 else 2
-    return Images(*shape, levels=levels) if len(shape) == 3 else Images(1, *shape, levels=levels, layout="nhw")
+        raise ValueError(f"--space images: a point must be (height, width) or (channels, height, width), not {tuple(shape)}")
+    channels, height, width = shape if len(shape) == 3 else (1, *shape)
+    layout = "nchw" if len(shape) == 3 else "nhw"
+    return Images(channels, height, width, 256 if levels > 2 else 2, layout)

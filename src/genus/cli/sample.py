@@ -71,17 +71,14 @@ def _save(output: Path, space: Space, samples: Any, rate: int) -> list[Path]:
         raise Mistake(f"-n 0: {output} needs at least one sample")
     if suffix != ".wav":
         return [write_file(output, export.content(space, samples, suffix))]
-    digits = len(str(len(samples) - 1))
-    paths = (
-        [output]
-        if len(samples) == 1
-        else [output.with_stem(f"{output.stem}-{i:0{digits}}") for i in range(len(samples))]
-    )
+    paths, digits = [output], len(str(len(samples) - 1))
+    if len(samples) > 1:
+        paths = [output.with_stem(f"{output.stem}-{i:0{digits}}") for i in range(len(samples))]
     return [write_file(path, export.wav_bytes(sample, rate)) for path, sample in zip(paths, samples)]
 
 
 def _printable(space: Space, samples: Any) -> str | None:
-    """Samples for the screen: texts as they are, rows as a table, or as CSV into a pipe; None for pictures and the like."""
+    """Samples for the screen: texts as they are, rows as a table, or as CSV into a pipe; None for anything else."""
     if ".txt" in export.fitting(space):
         return export.as_text(space, samples)
     if not export.is_flat(space) or space.dims > 100:

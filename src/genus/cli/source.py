@@ -53,9 +53,7 @@ class Source:
         fitted = getattr(model, "space", None)
         if kind is None and _reads_raw(fitted):  # columns by name, texts by the tokenizer that was learned with
             data = load_dataset(self.data, space=fitted, **options)
-            if not isinstance(
-                data.train.points, Rows
-            ):  # those of the cache are encoded already, in a space of their own
+            if not isinstance(data.train.points, Rows):  # those of the cache are encoded already, in a space of their own
                 return data
         data = load_dataset(self.data, **options)
         if kind is None and model is not None and not isinstance(data.space, model.spaces) and _are_codes(data.space):

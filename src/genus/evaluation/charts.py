@@ -160,7 +160,8 @@ def scatter(points: np.ndarray, label: str, *, frame: Frame, behind: str = "", s
 
 def lettered(points: np.ndarray, letters: list[str], styles: list[str], label: str, frame: Frame) -> str:
     """Points (n, 2), each written as its own label."""
-    body = frame.axes()
+    (left, bottom), (right, top) = frame.at(frame.x[0], frame.y[0]), frame.at(frame.x[1], frame.y[1])
+    body = f'<rect class="border" x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" rx="3"/>'
     for (x, y), letter, style in zip(points, letters, styles):
         a, b = frame.at(float(np.clip(x, *frame.x)), float(np.clip(y, *frame.y)))
         mark = f'<text class="letter {style}" x="{a:.1f}" y="{b + 4:.1f}" text-anchor="middle">{escape(letter)}</text>'
@@ -173,6 +174,7 @@ def yardstick(rows: list[tuple[str, str, float, float]], x_label: str, label: st
     low, high = min(r[2] - 3 * r[3] for r in rows), max(r[2] + 3 * r[3] for r in rows)
     room = (high - low) or 1.0
     row, height = 26, 26 * len(rows) + 40
+    rows = [(_short(name, 28), *rest) for name, *rest in rows]  # type: ignore[misc]
     left = 18 + 6.6 * max(len(r[0]) for r in rows)
     frame = Frame(width, height, (low - 0.04 * room, high + 0.14 * room), (0.0, float(len(rows))), left=left, top=4, bottom=36)
     body = ""

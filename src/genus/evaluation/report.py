@@ -85,7 +85,7 @@ def _real_view(board: Leaderboard) -> str:
     if data.classes and data.train.labels is not None:
         told += f" {len(data.classes)} kinds ({escape(', '.join(data.classes[:10]))}{', …' if len(data.classes) > 10 else ''}), which are not shown to the models."
     if is_image(space):
-        return paragraph(told) + figure(sheet_view(space, part.raw, "real data"), "Real, from the training data.", "half")
+        return paragraph(told) + figure(sheet_view(space, part[:48].raw, "real data", columns=16), "Real, from the training data.")
     if is_plane(space):
         return paragraph(told) + figure(scatter_view(space, part.x, part.x, "real data"), "Real, from the training data.")
     return paragraph(told) + points_view(space, part.raw)
@@ -279,7 +279,7 @@ def _curve(entry: Entry) -> str:
             )
             for i, start in enumerate(starts[:3])
         ]  # fmt: skip
-        return charts.line_chart(series, "EM iterations", "log-likelihood of training data", f"Learning curve of {entry.name}")
+        return charts.line_chart(series, "EM iterations", "log-likelihood of training data, standardised", f"Learning curve of {entry.name}")
     names = [key for key in records[-1] if key != "step" and isinstance(records[-1][key], int | float)]
     series = []
     for i, name in enumerate(names[:3]):

@@ -23,13 +23,14 @@ DOTS = 600  # of a scatter
 SIDE = 40  # cells a side of a density's picture... of which each is smoothed by the browser
 
 
-def sheet_view(space: Space, raw: Any, label: str) -> str:
-    """Points small enough to stand beside those of other models: a sheet of images or a scatter; else nothing."""
+def sheet_view(space: Space, raw: Any, label: str, columns: int | None = None) -> str:
+    """A sheet of as many images as can be looked at; nothing for points that are none."""
     if not is_image(space):
         return ""
     images = brightness(space, raw)
     images = images[: 64 if images.shape[1] <= 32 else 36 if images.shape[1] <= 64 else 16]
-    return image(sheet(images), f"{len(images)} images: {label}", "100%")
+    wide = 640 if columns is None else 1280
+    return image(sheet(images, columns, wide), f"{len(images)} images: {label}", "100%")
 
 
 def scatter_view(space: Space, points: Tensor, reference: Tensor, label: str, model: Model | None = None) -> str:

@@ -73,7 +73,7 @@ class ConvolutionalEncoder(nn.Module):
             # an odd side gets a spare row or column at its end, so that halving rounds up and drops no pixel
             if height % 2 or width % 2:
                 layers.append(nn.ZeroPad2d((0, width % 2, 0, height % 2)))
-            # a norm takes the mean away, and a bias before it would do nothing
+            # a norm brings a shift of its own
             layers.append(nn.Conv2d(channels, wider, 4, stride=2, padding=1, bias=norm is None))
             if norm is not None:
                 layers.append(norm(wider))

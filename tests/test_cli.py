@@ -1,0 +1,455 @@
+"""The command line: every command, every mistake, and what people read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import genus
+from genus.cli import COMMANDS, main
+from genus.fields import fields_of
+from genus.registry import model_classes
+
+SMALL = ["--width", "16", "--n-layers", "1", "--steps", "3", "--no-progress"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small data of every kind and some models fitted to them."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("cli")
+    make = np.random.default_rng(0)
+    kind = make.choice(["setosa", "virginica"], 120)
+    x = make.normal(size=120) + (kind == "setosa")
+    table = pd.DataFrame({"x": x, "y": x + make.normal(size=120), "count": make.poisson(3, 120)})
+    table.to_csv(folder / "numbers.csv", index=False)
+    table.assign(species=kind).to_csv(folder / "flowers.csv", index=False)
+    (folder / "lines.txt").write_text("\n".join(["one fish", "two fish", "red fish", "blue fish"] * 10) + "\n")
+    (folder / "photos").mkdir()
+    for i in range(12):
+        Image.fromarray(make.integers(0, 255, (8, 8), dtype=np.uint8)).save(folder / "photos" / f"{i:02}.png")
+    np.save(folder / "codes.npy", make.integers(0, 5, (40, 6)))
+    np.save(folder / "points.npy", make.normal(size=(60, 2)).astype(np.float32))
+    (folder / "waves").mkdir()
+    for i in range(6):
+        with wave.open(str(folder / "waves" / f"{i}.wav"), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(8000)
+            out.writeframes((make.uniform(-9000, 9000, 64)).astype("<i2").tobytes())
+    previous = Path.cwd()
+    os.chdir(folder)
+    try:
+        for words in (
+            ["gaussian-mixture", "--data", "numbers.csv", "--n-components", "2", "--run", "mixture"],
+            ["vae", "--data", "flowers.csv", "--given", "species", "--latent-dim", "2", "--run", "vae", *SMALL],
+            ["vae", "--data", "photos", "--run", "pictures", *SMALL],
+            ["gpt", "--data", "lines.txt", "--lines", "--n-heads", "2", "--run", "gpt", *SMALL],
+            ["gaussian", "--data", "points.npy", "--run", "plane"],
+        ):
+            assert main(["fit", *words, "--quiet"]) == 0, words
+    finally:
+        os.chdir(previous)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("GENUS_DEBUG", raising=False)
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]):
+    """Run a command that works; its stdout."""
+
+    def run(*words: str) -> str:
+        code = main(list(words))
+        captured = capsys.readouterr()
+        assert code == 0, captured.err
+        return captured.out
+
+    return run
+
+
+@pytest.fixture
+def answer(say):
+    """Run a command with --json; its object."""
+
+    def run(*words: str) -> dict:
+        out = say(*words, "--json")
+        assert out.count("\n") == 1
+        return json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+    return run
+
+
+# -- help --------------------------------------------------------------------------------------------------------
+
+
+def test_help_names_every_command(say):
+    text = say("--help")
+    assert text == say() == say("help")
+    for name in COMMANDS:
+        assert f"genus {name}" in text
+
+
+@pytest.mark.parametrize("name", sorted(model_classes()))
+def test_help_of_a_model_explains_every_field(name, say):
+    text = say("fit", name, "--help")
+    flat = " ".join(text.split())
+    for field in fields_of(model_classes()[name]).values():
+        assert f"--{field.name.replace('_', '-')}" in text
+        assert field.sentence and " ".join(field.sentence.split()) in flat, field.name
+    assert " ".join((model_classes()[name].__doc__ or "").split("\n\n")[0].split()) in flat
+    assert f"genus fit {name} --data" in text
+    assert ("--epochs" in text) == ("epochs" in model_classes()[name].takes)
+    options = text[text.index("\nhyper-parameters") : text.index("\nexamples")]
+    assert max(len(line) for line in options.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_of_a_command_has_an_example_that_parses(name, say):
+    text = say(name, "--help")
+    assert text == say("help", name)
+    assert text.startswith("usage: genus")
+    examples = text[text.index("examples:") :].splitlines()[1:]
+    assert examples and all(line.startswith(f"  genus {name}") for line in examples)
+
+
+def test_overview_lists_models_by_family(say):
+    text = say("fit", "--help")
+    for name, cls in model_classes().items():
+        assert re.search(rf"^{cls.__module__.split('.')[2]}$", text, re.MULTILINE)
+        assert f"  {name} " in text
+
+
+# -- lists -------------------------------------------------------------------------------------------------------
+
+
+def test_models(say, answer):
+    assert {row["name"] for row in answer("models")["models"]} == set(model_classes())
+    (row,) = (row for row in answer("models")["models"] if row["name"] == "vae")
+    assert {"sample", "elbo", "latent", "conditional"} <= set(row["can"])
+    assert "latent_dim" in row["hyper_parameters"]
+    text = say("models", "generate")
+    assert "gpt" in text and "gaussian-mixture" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_datasets(say, answer):
+    assert "digits" in {row["name"] for row in answer("datasets")["datasets"]}
+    assert "digits" in say("datasets", "handwritten")
+
+
+# -- the verbs ---------------------------------------------------------------------------------------------------
+
+
+def test_fit_says_what_was_learned_and_what_to_type_next(say, tmp_path, monkeypatch):
+    data = str(Path("numbers.csv").resolve())
+    monkeypatch.chdir(tmp_path)
+    text = say("fit", "gaussian", "--data", data)
+    assert "runs/gaussian-numbers" in text and "log-likelihood" in text and "(lower bound)" in text
+    following = next(line for line in text.splitlines() if line.startswith("next")).split()[2:]
+    assert Path("runs/gaussian-numbers/config.json").is_file()
+    assert "samples.csv" in say(*following)
+    assert len(pd.read_csv("samples.csv")) == 64
+    say("fit", "gaussian", "--data", data)  # a second one takes a folder of its own
+    assert Path("runs/gaussian-numbers-2/config.json").is_file()
+
+
+def test_fit_as_json(answer, tmp_path):
+    found = answer("fit", "vae", "--data", "numbers.csv", *SMALL, "--beta", "0.5", "--run", str(tmp_path / "a"))
+    assert found["model"] == "vae" and found["hyper_parameters"]["beta"] == 0.5
+    assert found["train"] == 96 and found["test"] == 12
+    assert found["log_likelihood"]["kind"] == "lower bound" and found["log_likelihood"]["n"] == 12
+    model = genus.load_model(tmp_path / "a")
+    assert model.beta == 0.5
+
+
+def test_fit_is_what_python_does(say, tmp_path):
+    say("fit", "gaussian-mixture", "--data", "numbers.csv", "--n-components", "2", "--seed", "3", "--run", str(tmp_path / "a"))
+    from genus.data import load_dataset
+
+    model = genus.GaussianMixture(n_components=2).fit(load_dataset("numbers.csv"), seed=3, progress=False)
+    assert genus.load_model(tmp_path / "a").means.equal(model.means)
+
+
+def test_resume_goes_on(answer, tmp_path):
+    words = ["fit", "vae", "--data", "numbers.csv", *SMALL, "--run", str(tmp_path / "a")]
+    first, second = answer(*words), answer(*words, "--resume")
+    assert first["log_likelihood"] == second["log_likelihood"]
+
+
+def test_round_trip_of_a_table(say, answer, tmp_path):
+    out = tmp_path / "deep" / "synthetic.csv"
+    say("sample", "mixture", "-n", "30", "--seed", "1", "-o", str(out))
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == ["x", "y", "count"] and len(frame) == 30 and frame["count"].dtype.kind == "i"
+    assert pd.read_csv(pd.io.common.StringIO(say("sample", "mixture", "-n", "30", "--seed", "1"))).equals(frame)
+    pd.testing.assert_frame_equal(pd.DataFrame(answer("sample", "mixture", "-n", "30", "--seed", "1")["samples"]), frame)
+    say("score", "mixture", "--data", str(out), "-o", str(tmp_path / "scores.csv"))
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert list(scores.columns) == ["log_likelihood", "standard_error", "kind", "bits_per_dim"] and len(scores) == 30
+    expected = genus.load_model("mixture").log_likelihood(frame)
+    np.testing.assert_allclose(scores["log_likelihood"], expected.nats)
+    assert set(scores["kind"]) == {"lower bound"}
+    say("sample", "mixture", "-n", "4", "-o", str(tmp_path / "s.parquet"))
+    assert len(pd.read_parquet(tmp_path / "s.parquet")) == 4
+
+
+def test_score_knows_what_the_model_was_fitted_to(answer):
+    found = answer("score", "mixture")
+    assert found["part"] == "test" and found["n"] == 12 == len(found["log_likelihoods"])
+    assert answer("score", "mixture", "--data", "numbers.csv")["n"] == 12
+    assert answer("score", "mixture", "--split", "all")["n"] == 120
+    assert answer("score", "mixture", "--split", "train")["n"] == 96
+    assert answer("score", "mixture", "--data", "flowers.csv")["n"] == 120  # another file, a column more
+    assert answer("score", "vae")["n"] == 12  # with its --given
+
+
+def test_given(answer, say):
+    rows = answer("sample", "vae", "-n", "3", "--given", "species=setosa")["samples"]
+    assert len(rows) == 3 and set(rows[0]) == {"x", "y", "count"}
+    rows = answer("sample", "mixture", "-n", "3", "--given", "x=1.5,count=2")["samples"]
+    assert {row["x"] for row in rows} == {1.5} and {row["count"] for row in rows} == {2}
+    assert answer("sample", "plane", "-n", "2", "--given", "x0=1")["samples"]
+
+
+def test_round_trip_of_texts(say, answer, tmp_path):
+    text = say("generate", "gpt", "one", "--max-new-tokens", "5", "--temperature", "0.5", "--seed", "2")
+    model = genus.load_model("gpt")
+    assert text == model.generate("one", max_new_tokens=5, temperature=0.5, seed=2) + "\n"
+    assert answer("generate", "gpt", "--max-new-tokens", "3")["prompt"] == ""
+    out = tmp_path / "samples.txt"
+    say("sample", "gpt", "-n", "3", "-o", str(out))
+    assert out.read_text() == say("sample", "gpt", "-n", "3")
+    found = answer("score", "gpt", "--data", "lines.txt", "--split", "all")
+    assert found["n"] == 40 and found["kind"] == "exact"
+
+
+def test_round_trip_of_images(say, answer, tmp_path):
+    found = answer("sample", "pictures", "-n", "4", "-o", str(tmp_path / "s.png"))
+    assert found["output"] == str(tmp_path / "s.png")
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    say("sample", "pictures", "-n", "4", "-o", str(tmp_path / "s.npz"))
+    assert np.load(tmp_path / "s.npz")["x"].shape == (4, 8, 8)
+    assert answer("score", "pictures", "--data", str(tmp_path / "s.npz"))["n"] == 4
+    assert answer("score", "pictures", "--data", "photos")["n"] == 1
+
+
+def test_pictures_without_a_name_overwrite_nothing(say, tmp_path, monkeypatch):
+    folder = str(Path("pictures").resolve())
+    monkeypatch.chdir(tmp_path)
+    assert "samples.png" in say("sample", folder, "-n", "1")
+    assert "samples-2.png" in say("sample", folder, "-n", "1")
+
+
+def test_points_have_a_picture(say, tmp_path):
+    say("sample", "plane", "-n", "5", "-o", str(tmp_path / "s.png"))
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    assert say("sample", "plane", "-n", "2").startswith("x0,x1\n")
+
+
+def test_recordings(say, tmp_path):
+    from genus.cli.export import fitting, wav_bytes
+    from genus.cli.sample import _save
+    from genus.spaces import Reals, Sequence
+
+    space = Sequence(Reals(()))
+    assert fitting(space) == [".npz", ".wav"]
+    written = _save(tmp_path / "b.wav", space, [np.zeros(5), np.ones(3)], 8000)
+    assert [path.name for path in written] == ["b-0.wav", "b-1.wav"] and all(path.is_file() for path in written)
+    (tmp_path / "a.wav").write_bytes(wav_bytes(np.linspace(-2, 2, 50), 8000))
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        assert file.getframerate() == 8000 and file.getnframes() == 50
+
+
+def test_whole_numbers_are_tokens_to_a_model_of_tokens(answer, say, tmp_path):
+    folder = str(tmp_path / "codes")
+    assert answer("fit", "gpt", "--data", "codes.npy", "--n-heads", "2", "--run", folder, *SMALL)["space"].startswith("Tokens")
+    assert len(say("generate", folder, "3 1", "--max-new-tokens", "2").split()) == 4
+    assert answer("score", folder)["kind"] == "exact"
+
+
+def test_space_overrules_the_guess(answer, tmp_path):
+    found = answer("fit", "gaussian", "--data", "photos", "--space", "reals", "--run", str(tmp_path / "a"))
+    assert found["space"].startswith("Reals") and found["log_likelihood"]["kind"] == "exact"
+
+
+def test_compare(say, answer, tmp_path):
+    words = ["compare", "gaussian", "gaussian-mixture:n-components=2,tol=0.001", "mixture", "--data", "numbers.csv"]
+    found = answer(*words, "--no-two-sample", "--no-progress")
+    assert len(found["models"]) == 3 and all(row["nats"] is not None for row in found["models"])
+    text = say(*words, "--no-two-sample", "--no-progress", "--report", str(tmp_path / "r" / "report.html"))
+    assert "gaussian-mixture" in text and (tmp_path / "r" / "report.html").read_text().startswith("<!")
+
+
+def test_evaluate(say, answer):
+    found = answer("evaluate", "--real", "numbers.csv", "--synthetic", "numbers.csv")
+    assert found["n_real"] == 120 and {"auc", "copies"} <= {row["measure"] for row in found["measures"]}
+    assert "auc" in say("evaluate", "--real", "numbers.csv", "--synthetic", "flowers.csv")
+
+
+def test_demo(say, answer, tmp_path, monkeypatch):
+    from genus.evaluation import demo
+
+    monkeypatch.setattr(demo, "TOUR", (("gaussian", "gaussian", {}, {}, "One bell."),))
+    text = say("demo", str(tmp_path / "tour"), "--no-progress")
+    assert "One bell." in text and (tmp_path / "tour" / "report.html").is_file()
+    found = answer("demo", str(tmp_path / "again"))
+    assert found["report"] == str(tmp_path / "again" / "report.html") and len(found["models"]) == 1
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "an unknown command": ("sampel mixture", "perhaps you meant 'sample'"),
+    "an unknown option of genus": ("--verbose", "no option"),
+    "an unknown model": ("fit gausian --data digits", "perhaps you meant 'gaussian'"),
+    "no model": ("fit --data digits", "which model"),
+    "no data": ("fit gaussian", "needs --data"),
+    "an unknown data set": ("fit gaussian --data digitz", "perhaps you meant 'digits'"),
+    "a missing file": ("fit gaussian --data number.csv", "perhaps you meant 'numbers.csv'"),
+    "an unknown flag": ("fit vae --data digits --latent-dims 2", "perhaps you meant '--latent-dim'"),
+    "an abbreviated flag": ("fit vae --data digits --latent 2", "--latent"),
+    "a flag without its value": ("fit vae --data", "--data"),
+    "a stray word": ("fit vae digits --data digits", "'digits'"),
+    "a value of the wrong type": ("fit vae --data digits --latent-dim two", "must be a whole number"),
+    "a value against the rule": ("fit vae --data digits --latent-dim 0", "at least 1"),
+    "a fraction": ("fit vae --data digits --latent-dim 1.5", "must be a whole number"),
+    "an unknown choice": ("fit gaussian-mixture --data digits --covariance-type ful", "perhaps you meant 'full'"),
+    "steps that are no number": ("fit vae --data digits --steps many", "must be a whole number"),
+    "no steps": ("fit vae --data digits --steps 0", "at least 1"),
+    "epochs of a closed form": ("fit gaussian --data numbers.csv --epochs 3", "takes no epochs"),
+    "epochs and steps": ("fit vae --data numbers.csv --epochs 3 --steps 3", "say the same thing twice"),
+    "an unknown device": ("fit gaussian --data numbers.csv --device tpu", "device"),
+    "an unknown precision": ("fit gaussian --data numbers.csv --precision half", "precision"),
+    "an unknown column": ("fit vae --data flowers.csv --given specie", "'specie'"),
+    "labels that there are not": ("fit vae --data points.npy --given", "labels"),
+    "a split that is none": ("fit gaussian --data numbers.csv --split 1,2", "split"),
+    "words for shares": ("fit gaussian --data numbers.csv --split most", "0.8,0.1,0.1"),
+    "an option of another kind of file": ("fit gaussian --data numbers.csv --lines", "lines"),
+    "a model that cannot": ("fit gpt --data numbers.csv", "cannot learn from this data"),
+    "a space that cannot": ("fit gaussian --data numbers.csv --space images", "--space images"),
+    "an unknown space": ("fit gaussian --data numbers.csv --space real", "perhaps you meant 'reals'"),
+    "a run that is a file": ("fit gaussian --data numbers.csv --run numbers.csv", "is a file"),
+    "a run that is full of other things": ("fit gaussian --data numbers.csv --run photos", "holds other files"),
+    "no such folder": ("sample mixtur", "perhaps you meant 'mixture'"),
+    "a folder without a model": ("sample photos", "holds no model"),
+    "a file for a folder": ("sample numbers.csv", "holds no model"),
+    "no folder": ("sample", "needs FOLDER"),
+    "fewer than none": ("sample mixture -n -1", "at least 0"),
+    "a suffix that does not fit": ("sample pictures -o samples.csv", ".png"),
+    "no suffix": ("sample mixture -o samples", ".csv"),
+    "a folder for a file": ("sample mixture -o photos", "is a folder"),
+    "a file for a folder of the output": ("sample mixture -o numbers.csv/a.csv", "is a file"),
+    "given to one that learned without": ("sample pictures --given 3", "without --given"),
+    "nothing given": ("sample vae", "--given species=setosa"),
+    "an unknown condition": ("sample vae --given species=rose", "rose"),
+    "a condition without a name": ("sample mixture --given 3", "NAME=VALUE"),
+    "a known cell of no column": ("sample mixture --given z=3", "'z'"),
+    "a known cell that is no number": ("sample mixture --given x=three", "is no number"),
+    "no likelihood": ("score gan --data points.npy", "no such folder"),
+    "a score of other data": ("score mixture --data points.npy", "data"),
+    "a score of a missing column": ("score vae --data numbers.csv", "species"),
+    "an unknown part": ("score mixture --split tset", "perhaps you meant 'test'"),
+    "scores as a picture": ("score mixture -o scores.png", ".csv"),
+    "no text": ("generate mixture hello", "which has no generate; those that have it: gpt"),
+    "an unknown character": ("generate gpt ÆØÅ", "Æ"),
+    "a top-p above one": ("generate gpt one --top-p 2", "top_p"),
+    "a temperature below zero": ("generate gpt one --temperature -1", "temperature"),
+    "nothing to compare": ("compare --data numbers.csv", "needs MODEL"),
+    "an unknown model to compare": ("compare gausian --data numbers.csv", "perhaps you meant 'gaussian'"),
+    "an unknown setting": ("compare vae:latent=2 --data numbers.csv", "perhaps you meant 'latent_dim'"),
+    "nothing that can be compared": ("compare gan --data flowers.csv --no-progress", "no model could be fitted: gan"),
+    "a setting without a value": ("compare vae:latent --data numbers.csv", "FIELD=VALUE"),
+    "a report of another kind": ("compare vae --data numbers.csv --report r.pdf", ".html"),
+    "no synthetic data": ("evaluate --real numbers.csv", "needs --synthetic"),
+    "missing synthetic data": ("evaluate --real numbers.csv --synthetic no.csv", "no.csv"),
+    "a tour into a file": ("demo numbers.csv", "is a file"),
+    "nothing of that name": ("models wat", "'wat'"),
+    "an unknown option of a list": ("datasets --all", "--all"),
+}
+
+
+@pytest.mark.parametrize(("words", "hint"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize("machine", [False, True], ids=["", "json"])
+def test_a_mistake_is_one_line_and_exit_code_2(words, hint, machine, capsys):
+    before = {path for path in Path(".").rglob("*") if "runs" not in path.parts}
+    code = main([*words.split(), *(["--json"] if machine else [])])
+    captured = capsys.readouterr()
+    assert code == 2, captured
+    assert captured.out == ""
+    assert captured.err.startswith("genus: ") and captured.err.count("\n") == 1
+    assert hint in captured.err, captured.err
+    assert {path for path in Path(".").rglob("*") if "runs" not in path.parts} == before  # nothing half-done is left
+
+
+def test_bad_data_is_a_mistake(capsys, tmp_path):
+    for content, hint in (("", "empty"), ("x,y\n", "no rows"), ("x,y\n1,2\n1,3,4\n", "line 3"), ("x;y\n1;2\n", "separat")):
+        (tmp_path / "bad.csv").write_text(content)
+        assert main(["fit", "gaussian", "--data", str(tmp_path / "bad.csv")]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.count("\n") == 1 and hint in captured.err, captured.err
+
+
+def test_a_bug_is_told_from_a_mistake(capsys, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("genus.cli.sample.load_fitted", broken)
+    assert main(["sample", "mixture"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "bug" in error and "GENUS_DEBUG" in error
+    monkeypatch.setenv("GENUS_DEBUG", "1")
+    assert main(["sample", "mixture"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interruption_is_one_line(capsys, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genus.cli.sample.load_fitted", interrupted)
+    assert main(["sample", "mixture"]) == 130
+    assert capsys.readouterr().err == "genus: interrupted\n"
+
+
+def test_only_the_first_process_prints(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+# -- as a program ------------------------------------------------------------------------------------------------
+
+
+def program(*words: str, **options) -> subprocess.CompletedProcess[str]:
+    source = str(Path(genus.__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, "-m", "genus", *words], capture_output=True, text=True, env=environment, **options)
+
+
+def test_program_and_its_exit_codes():
+    assert program("--version").stdout == f"genus {genus.__version__}\n"
+    failed = program("sampel")
+    assert failed.returncode == 2 and failed.stdout == "" and failed.stderr.count("\n") == 1
+
+
+def test_a_closed_pipe_is_quiet():
+    source = str(Path(genus.__file__).parent.parent)
+    command = f"{sys.executable} -m genus sample mixture -n 20000 | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": source})
+    assert done.stdout == "x,y,count\n" and done.stderr == ""
