@@ -76,11 +76,11 @@ def main() -> None:
                 os.write(writer, json.dumps(traceback.format_exc()[-2000:]).encode())
                 os._exit(1)
         os.close(writer)
-        print(json.dumps({"pid": child}), flush=True)
+        print(json.dumps({"id": job["id"], "pid": child}), flush=True)
         with os.fdopen(reader) as pipe:
             said = pipe.read()
         _, status = os.waitpid(child, 0)
-        print(json.dumps({"status": os.waitstatus_to_exitcode(status), "said": json.loads(said or "null")}), flush=True)
+        print(json.dumps({"id": job["id"], "status": os.waitstatus_to_exitcode(status), "said": json.loads(said or "null")}), flush=True)
 
 
 if __name__ == "__main__":

@@ -405,9 +405,10 @@ def test_bad_data_is_a_mistake(capsys, tmp_path):
         assert captured.err.count("\n") == 1 and hint in captured.err, captured.err
 
 
-def test_a_bug_is_told_from_a_mistake(capsys, monkeypatch):
+@pytest.mark.parametrize("bug", [KeyError("oops"), NotImplementedError(), ImportError("no such name", name="genus.x")])
+def test_a_bug_is_told_from_a_mistake(bug, capsys, monkeypatch):
     def broken(*_: object, **__: object) -> None:
-        raise KeyError("oops")
+        raise bug
 
     monkeypatch.setattr("genus.cli.sample.load_fitted", broken)
     assert main(["sample", "mixture"]) == 1

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from genus.files import DamagedFile, header_shapes, read_tensors, tensor_bytes, write_atomically
-from genus.model import Model
+from genus.model import Conditional, Model
 from genus.registry import find_model, name_of
 from genus.spaces import space_config, space_from
 
 FORMAT = 1
 LARGEST_CONFIG = 64 * 2**20  # bytes; the alphabet of a text and the columns of a table fit many times over
+FLOATING = ("F64", "F32", "F16", "BF16")
 _KEYS = {"format", "genus", "model", "hyper_parameters", "space", "given_space", "weights"}
 
 
@@ -66,6 +67,8 @@ def load_model(folder: str | Path) -> Model:
         raise ValueError(f"{path}: {error}") from error
     space = space_from(config["space"])
     model.given_space = None if config["given_space"] is None else space_from(config["given_space"])
+    if model.given_space is not None and not isinstance(model, Conditional):
+        raise ValueError(f"{path}: given_space is set, but {config['model']} does not learn with given")
     if (reason := model.refuses(space)) is not None:
         raise ValueError(f"{path}: {config['model']} cannot stand on this space: {reason}")
     weights = folder / config["weights"]
@@ -89,7 +92,8 @@ def _build_on_meta(model: Model, space: Any, path: Path) -> None:
 
 
 def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path: Path) -> None:
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    built = model.state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in built.items()}
     if missing := expected.keys() - shapes.keys():
         raise ValueError(f"{path}: the tensor {min(missing)!r} is missing")
     if unknown := shapes.keys() - expected.keys():
@@ -97,6 +101,8 @@ def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path:
     for name, shape in expected.items():
         if shapes[name][0] != shape:
             raise ValueError(f"{path}: the tensor {name!r} has shape {shapes[name][0]}, but config.json asks for {shape}")
+        if (shapes[name][1] in FLOATING) != built[name].is_floating_point():
+            raise ValueError(f"{path}: the tensor {name!r} is of {shapes[name][1]}, numbers of another kind than the model's")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     if config["format"] != FORMAT:
         raise ValueError(f"{path}: is of format {config['format']!r}, but this genus reads {FORMAT}; update genus")
     weights = config["weights"]
-    if not isinstance(weights, str) or Path(weights).name != weights or not weights.endswith(".safetensors"):
+    if not isinstance(weights, str) or Path(weights).name != weights or not weights.endswith(".safetensors") or len(weights) > 255:
         raise ValueError(f"{path}: weights={weights!r} must be the name of a .safetensors file in the same folder")
     if not isinstance(config["hyper_parameters"], dict) or not isinstance(config["model"], str):
         raise ValueError(f"{path}: model and hyper_parameters must be a name and an object")

@@ -40,7 +40,7 @@ class Between:
 
 # The upper ends are far beyond any use; they keep a stranger's config.json from asking for a billion layers.
 Count = Annotated[int, Between(1, 10**9)]
-Depth = Annotated[int, Between(1, 1000)]
+Depth = Annotated[int, Between(1, 256)]
 Positive = Annotated[float, Between(0, above=True)]
 NonNegative = Annotated[float, Between(0)]
 Share = Annotated[float, Between(0, 0.95)]  # of something that must not vanish

@@ -78,7 +78,7 @@ def header_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
         return {
             name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items() if name != "__metadata__"
         }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFile(f"{path}: is no safetensors file, or a damaged one") from error
 
 

@@ -86,7 +86,11 @@ class Model(nn.Module):
     @property
     def given_dims(self) -> int:
         """Features of what a point is given; 0 for a model that was given nothing."""
-        return self.given_space.feature_shape[0] if self.given_space is not None else 0
+        if self.given_space is None:
+            return 0
+        if self.given_space.ragged or len(self.given_space.feature_shape) != 1:
+            raise ValueError(f"given: conditions must be labels, numbers or rows of them, not points of {self.given_space!r}")
+        return self.given_space.feature_shape[0]
 
     # -- helpers of the verbs -----------------------------------------------------------------------------------
 

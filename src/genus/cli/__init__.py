@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("GENUS_DEBUG") == "1":
             traceback.print_exc()
-        if isinstance(error, MISTAKES) and not isinstance(error, NotImplementedError):
+        if isinstance(error, MISTAKES) and not _ours(error):
             _complain(one_line(error) or type(error).__name__)
             return 2
         _complain(f"{type(error).__name__}: {one_line(error)}; this is a bug of genus, GENUS_DEBUG=1 shows where")
@@ -105,6 +105,12 @@ genus: generative modelling. Give it your data, get a model of the distribution 
 Data are a name (genus datasets), a file (.csv .tsv .parquet .npy .npz .txt .wav .png ...) or a folder of files.
 A fitted model is a folder. `genus COMMAND --help` says more, `genus fit MODEL --help` what a model can be told.
 Every command takes --json for machines. Many processes: torchrun --nproc-per-node 4 -m genus fit ..."""
+
+
+def _ours(error: Exception) -> bool:
+    """Whether an error of a kind that mistakes have can only be a bug of genus."""
+    missing = error.name if isinstance(error, ImportError) else None
+    return isinstance(error, NotImplementedError) or (missing or "").split(".")[0] == "genus"
 
 
 def _complain(sentence: str) -> None:

@@ -42,10 +42,18 @@ class Rows:
         if not len(index):
             return self[0:0]
         low, high = int(index.min()), int(index.max()) + 1
+        if low < 0 or high > len(self):
+            raise IndexError(f"{self.path}: has rows 0 to {len(self) - 1}, and was asked for {low if low < 0 else high - 1}")
         if high - low <= 4 * len(index):  # dense enough: one read beats many seeks
             return self[low:high][index - low]
-        mapped = np.memmap(self.path, self.dtype, "r", self._start, self.shape)
-        return torch.from_numpy(mapped[index.numpy()])
+        # a read a row: mapped, the pages around rows here and there would make most of the file resident
+        rows = np.empty((len(index), *self.shape[1:]), self.dtype)
+        size, parts = item * self.dtype.itemsize, memoryview(rows.reshape(-1).view(np.uint8))
+        with open(self.path, "rb", buffering=0) as file:
+            for place, number in enumerate(index.tolist()):
+                file.seek(self._start + number * size)
+                file.readinto(parts[place * size : (place + 1) * size])
+        return torch.from_numpy(rows)
 
 
 class Subset:

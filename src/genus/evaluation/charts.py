@@ -55,7 +55,7 @@ class Frame:
         if x_label:
             parts.append(f'<text x="{self.width - self.right}" y="{self.height - 4}" text-anchor="end">{escape(x_label)}</text>')
         if y_label:
-            parts.append(f'<text x="2" y="{self.top - 1 if self.top > 10 else 9}">{escape(y_label)}</text>')
+            parts.append(f'<text x="2" y="{max(9, self.top - 14)}">{escape(y_label)}</text>')
         return "".join(parts)
 
 
@@ -82,7 +82,7 @@ def number(value: float) -> str:
     """A short number for a tick."""
     if value == 0:
         return "0"
-    if abs(value) >= 10_000 or abs(value) < 1e-3:
+    if abs(value) >= 1e6 or abs(value) < 1e-3:
         return f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-").replace("-", "−")
     return f"{value:,.10g}".replace("-", "−")
 
@@ -98,7 +98,7 @@ def line_chart(series: list[Series], x_label: str, y_label: str, label: str, wid
     frame = Frame(width, height, (min(0.0, x_low), x_high or 1.0), (low, high), top=26)
     body = frame.axes(x_label, y_label)
     for s in shown:
-        points = " ".join("{:.1f},{:.1f}".format(*frame.at(float(a), min(max(float(b), low), high))) for a, b in zip(s.x, s.y) if b == b)
+        points = " ".join("{:.1f},{:.1f}".format(*frame.at(float(a), float(b))) for a, b in zip(s.x, s.y) if low <= b <= high)
         body += f'<polyline class="line {s.style}" points="{points}"/>'
     if len(shown) > 1:
         at = width - frame.right
@@ -108,9 +108,10 @@ def line_chart(series: list[Series], x_label: str, y_label: str, label: str, wid
     return svg(width, height, body, label)
 
 
-def histogram(real: np.ndarray, generated: np.ndarray, name: str, width: int = 230, height: int = 130) -> str:
+def histogram(real: np.ndarray, generated: np.ndarray | None, name: str, width: int = 230, height: int = 130) -> str:
     """A column of numbers: real filled, generated as a line over it."""
-    real, generated = real[np.isfinite(real)], generated[np.isfinite(generated)]
+    real = real[np.isfinite(real)]
+    generated = real if generated is None else generated[np.isfinite(generated)]
     if not len(real) or not len(generated):
         return ""
     low, high = np.quantile(np.concatenate([real, generated]), [0.002, 0.998])
@@ -127,14 +128,16 @@ def histogram(real: np.ndarray, generated: np.ndarray, name: str, width: int = 2
     points = []
     for value, left, right in zip(heights[1], edges, edges[1:]):
         points += ["{:.1f},{:.1f}".format(*frame.at(left, value)), "{:.1f},{:.1f}".format(*frame.at(right, value))]
-    body += f'<polyline class="line a" points="{" ".join(points)}"/>'
+    if generated is not real:
+        body += f'<polyline class="line a" points="{" ".join(points)}"/>'
     for value in ticks(float(low), float(high), 3):
         body += f'<text x="{frame.at(value, 0)[0]:.1f}" y="{height - 5}" text-anchor="middle">{number(value)}</text>'
     return svg(width, height, body, f"Distribution of {name}: real and generated")
 
 
-def bars(names: list[str], real: np.ndarray, generated: np.ndarray, name: str, width: int = 230, height: int = 130) -> str:
+def bars(names: list[str], real: np.ndarray, generated: np.ndarray | None, name: str, width: int = 230, height: int = 130) -> str:
     """A column of categories: shares of real filled, generated as a mark over it."""
+    drawn, generated = generated is not None, real if generated is None else generated
     top = float(max(real.max(), generated.max())) * 1.05 or 1.0
     frame = Frame(width, height, (0.0, float(len(names))), (0.0, top), left=6, right=6, top=20, bottom=20)
     body = f'<text class="name" x="6" y="12">{escape(_short(name))}</text>'
@@ -143,12 +146,15 @@ def bars(names: list[str], real: np.ndarray, generated: np.ndarray, name: str, w
         (x0, y), (x1, base) = frame.at(i + 0.12, a), frame.at(i + 0.88, 0)
         _, mark = frame.at(0, b)
         body += f'<rect class="real" x="{x0:.1f}" y="{y:.1f}" width="{x1 - x0:.1f}" height="{base - y:.1f}"/>'
-        body += f'<line class="line a" x1="{x0:.1f}" x2="{x1:.1f}" y1="{mark:.1f}" y2="{mark:.1f}"/>'
+        if drawn:
+            body += f'<line class="line a" x1="{x0:.1f}" x2="{x1:.1f}" y1="{mark:.1f}" y2="{mark:.1f}"/>'
         body += f'<text x="{(x0 + x1) / 2:.1f}" y="{height - 5}" text-anchor="middle">{escape(_short(category, int(room / 6.2)))}</text>'
     return svg(width, height, body, f"Shares of {name}: real and generated")
 
 
-def scatter(points: np.ndarray, label: str, *, frame: Frame, behind: str = "", style: str = "a", axes: tuple[str, str] = ("", "")) -> str:
+def scatter(
+    points: np.ndarray, label: str, *, frame: Frame, behind: str = "", style: str = "a", axes: tuple[str, str] = ("", "")
+) -> str:
     """Points (n, 2) as dots; `behind` is drawn first."""
     body = behind + frame.axes(*axes)
     for x, y in points:

@@ -9,8 +9,6 @@ certain: a lower bound that lies above an exact value wins, because the truth is
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import tempfile
 import time
@@ -24,8 +22,8 @@ import numpy as np
 import torch
 
 from genus.data import Dataset, Examples, fit_space, load_dataset
-from genus.evaluation.features import features_of, features_of_both, pieces, some
-from genus.evaluation.leaderboard import Entry, Leaderboard
+from genus.evaluation.features import features_of_both, pieces, some
+from genus.evaluation.leaderboard import NO_LIKELIHOOD, Entry, Leaderboard
 from genus.evaluation.memorisation import memorisation
 from genus.evaluation.two_sample import ROWS, TwoSample, two_sample_test
 from genus.learning.history import read_history
@@ -163,7 +161,7 @@ class Comparison:
         try:
             self._fit(entry)
         except FAILURES as error:
-            entry.fail(f"not fitted: {error}")
+            entry.fail(str(error))
             return entry
         entry.n_parameters = model.n_parameters
         for step in (self._score, self._sample):
@@ -175,7 +173,9 @@ class Comparison:
 
     def leaderboard(self) -> Leaderboard:
         """The models added so far, in order."""
-        return Leaderboard(self.entries, self.data, self.space, self.baseline if self.settings.two_sample else None, self.settings.seed)
+        return Leaderboard(
+            self.entries, self.data, self.space, self.baseline if self.settings.two_sample else None, self.settings.seed
+        )
 
     # -- the steps of one model ---------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class Comparison:
 
     def _score(self, entry: Entry) -> None:
         if not isinstance(entry.model, HasLikelihood):
-            entry.remark("has no likelihood")
+            entry.remark(NO_LIKELIHOOD)
             return
         entry.likelihood = entry.model.log_likelihood(self.data.test, samples=self.settings.samples, seed=self.settings.seed)
 
@@ -223,7 +223,9 @@ class Comparison:
         real, drawn = features_of_both(self.space, self._real, generated)
         entry.two_sample = two_sample_test(real, drawn, seed=settings.seed)
         if not endless(self.space):
-            entry.memorisation = memorisation(*features_of_both(self.space, some(self.data.train, 2 * ROWS, settings.seed, "seen"), generated))
+            entry.memorisation = memorisation(
+                *features_of_both(self.space, some(self.data.train, 2 * ROWS, settings.seed, "seen"), generated)
+            )
 
     def _conditions(self, model: Model, n: int) -> Any:
         """What is given with the first n test points, over again if there are fewer."""
@@ -274,7 +276,9 @@ def _dataset(data: Any, given: Any, seed: int) -> Dataset:
     elif given is not None:
         raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...), or pass given=True")
     if not len(data.test):
-        raise ValueError(f"data: {data.name} has no test part to score on; pass more rows, or Dataset.of(data, split=(0.8, 0.1, 0.1))")
+        raise ValueError(
+            f"data: {data.name} has no test part to score on; pass more rows, or Dataset.of(data, split=(0.8, 0.1, 0.1))"
+        )
     return data
 
 

@@ -36,18 +36,23 @@ def coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = NEIGHBOU
     if min(len(real), len(generated)) <= neighbours:
         raise ValueError(f"neighbours={neighbours} needs more points of a side than that; pass more data or fewer neighbours")
     a, b = torch.as_tensor(real), torch.as_tensor(generated).to(torch.as_tensor(real).dtype)
-    between = torch.cdist(a, b)  # (real, generated)
+    between = _distances(a, b)  # (real, generated)
     reach_real, reach_generated = _reach(a, neighbours), _reach(b, neighbours)
-    inside_real = between < reach_real[:, None]  # generated point j lies in the ball of real point i
-    inside_generated = between < reach_generated[None, :]
+    inside_real = between <= reach_real[:, None]  # generated point j lies in the ball of real point i
+    inside_generated = between <= reach_generated[None, :]
     return Coverage(
         float(inside_real.any(0).double().mean()),
         float(inside_generated.any(1).double().mean()),
         float(inside_real.double().sum(0).mean()) / neighbours,
-        float((between.min(1).values < reach_real).double().mean()),
+        float((between.min(1).values <= reach_real).double().mean()),
     )
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean, exact also where points coincide (by products they would be off by a rounding error)."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _reach(points: Tensor, neighbours: int) -> Tensor:
     """Distance of each point to its k-th neighbour among the others."""
-    return torch.cdist(points, points).kthvalue(neighbours + 1, dim=1).values  # itself is the first
+    return _distances(points, points).kthvalue(neighbours + 1, dim=1).values  # itself is the first

@@ -31,7 +31,7 @@ TOUR: tuple[tuple[str, str, dict[str, object], dict[str, int], str], ...] = (
     ),
     (
         "vae-2d", "vae", {"latent_dim": 2}, {"steps": 2400},
-        "The same with only two hidden numbers: worse, but two numbers make a map.",
+        "A variational autoencoder with only two hidden numbers: worse, but two numbers make a map.",
     ),
     (
         "gan", "gan", {}, {"steps": 2400},
@@ -55,7 +55,9 @@ def run_demo(folder: str | Path = "genus-demo", progress: bool = True, seed: int
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     data = load_dataset("digits")
-    tell(f"The data: {len(data.train):,} handwritten digits of 8 x 8 pixels to learn from; {len(data.test)} more, by other writers, to judge by.")
+    tell(
+        f"The data: {len(data.train):,} handwritten digits of 8 x 8 pixels to learn from; {len(data.test)} more, by other writers, to judge by."
+    )
     tell("Six models will learn them. This takes about two minutes.\n")
     comparison = Comparison(data, seed=seed, runs=folder / "runs", progress=progress)
     for number, (name, kind, hyper_parameters, options, sentence) in enumerate(TOUR, 1):
@@ -65,6 +67,7 @@ def run_demo(folder: str | Path = "genus-demo", progress: bool = True, seed: int
         with warnings.catch_warnings(), _one_thread():
             warnings.simplefilter("ignore")  # a tour's EM may stop early
             entry = comparison.add(name, model)
+        entry.about = sentence
         tell(f"   {entry.sentence()}.\n")
     board = comparison.leaderboard()
     path = board.save(folder / "report.html", "Six ways to dream of digits")

@@ -113,22 +113,33 @@ def evaluate(real: Any, synthetic: Any, *, target: Any = None, seed: int = 0) ->
     measures = [*_likeness(a, b, a_, h, space, held_out, drawn, seed), *_copies(space, x, s)]
     columns: list[dict[str, Any]] = []
     if isinstance(space, Table):
-        columns = column_distances(space, x.numpy(), s.numpy())  # type: ignore[union-attr]
-        usual = column_distances(space, x[:-n].numpy(), held_out.numpy())  # type: ignore[union-attr]
+        columns = column_distances(space, reference.numpy(), drawn.numpy())  # type: ignore[union-attr]
+        usual = column_distances(space, reference.numpy(), held_out.numpy())  # type: ignore[union-attr]
         columns = [{**row, "real": other["distance"]} for row, other in zip(columns, usual, strict=True)]
         mean = lambda rows: float(np.nanmean([row["distance"] for row in rows]))  # noqa: E731
-        measures.append(_measure("column_distance", mean(columns), mean(usual), "mean distance of a column's distributions; 0 is equal"))
+        measures.append(
+            _measure("column_distance", mean(columns), mean(usual), "mean distance of a column's distributions; 0 is equal")
+        )
         if len(space.columns) > 1:
             measures.append(
                 _measure(
-                    "correlation_difference", correlation_difference(a, b), correlation_difference(a_, h),
+                    "correlation_difference",
+                    correlation_difference(a, b),
+                    correlation_difference(a_, h),
                     "mean difference of the correlations of pairs; 0 is equal",
-                )  # fmt: skip
+                )
             )
     if target is not None:
         assert isinstance(space, Table)
         useful = usefulness(space, x.numpy(), s.numpy(), target, seed)  # type: ignore[union-attr]
-        measures.append(_measure("usefulness", useful.synthetic, useful.real, f"{useful.score} on real rows of a predictor of {target} trained on them"))
+        measures.append(
+            _measure(
+                "usefulness",
+                useful.synthetic,
+                useful.real,
+                f"{useful.score} on real rows of a predictor of {target} trained on them",
+            )
+        )
     return Evaluation(measures, columns, len(x), len(s), (space, x[:ROWS], s[:ROWS]))
 
 
@@ -139,7 +150,9 @@ def _likeness(
     test, usual = two_sample_test(a, b, seed=seed), two_sample_test(a_, h, seed=seed)
     a, b = narrowed(a, b)
     a_, h = narrowed(a_, h)
-    found = [_measure("auc", test.auc, usual.auc, "of a classifier that tells them from real; 0.5 is not at all", test.standard_error)]
+    found = [
+        _measure("auc", test.auc, usual.auc, "of a classifier that tells them from real; 0.5 is not at all", test.standard_error)
+    ]
     if min(len(a), len(b)) > NEIGHBOURS:
         here, there = coverage(a, b), coverage(a_, h)
         found += [

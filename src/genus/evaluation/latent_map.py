@@ -9,10 +9,11 @@ from genus.data import Dataset
 from genus.evaluation import charts
 from genus.evaluation.page import figure, image
 from genus.evaluation.pictures import brightness, is_image, sheet
+from genus.evaluation.views import is_tiny
 from genus.model import HasElbo, HasLatent, Model
 from genus.spaces import Space
 
-CELLS = 20  # a side of the grid of decoded codes
+CELLS = 15  # a side of the grid of decoded codes
 POINTS = 700  # held-out points that are placed on the map
 
 
@@ -35,11 +36,11 @@ def latent_map(model: HasLatent, space: Space, data: Dataset) -> str:
         across, up = torch.meshgrid(share, share.flip(0), indexing="xy")
         grid = quantile(torch.stack([across.flatten(), up.flatten()], 1))
         decoded = brightness(space, model.decode(grid.float()))
-        gap = decoded.shape[1] > 32
-        if gap:
-            decoded = decoded.reshape(CELLS, CELLS, *decoded.shape[1:])[::2, ::2].flatten(0, 1)
-        picture = image(sheet(decoded, columns=round(len(decoded) ** 0.5), width=960, gap=False), "Decoded codes on a grid", "100%")
-        parts.append(figure(picture, "Walk over the map: each small image is what the model draws for the two numbers of its place."))
+        drawn = sheet(decoded, columns=CELLS, width=960, gap=False, smooth=is_tiny(decoded))
+        picture = image(drawn, "Decoded codes on a grid", "100%")
+        parts.append(
+            figure(picture, "Walk over the map: each small image is what the model draws for the two numbers of its place.")
+        )
     at = forwards(codes)
     frame = charts.Frame(460, 460, (0.0, 1.0), (0.0, 1.0), left=2, right=2, top=2, bottom=2)
     labels = held_out.labels

@@ -14,7 +14,8 @@ from genus.likelihood import LogLikelihood
 from genus.model import Model
 from genus.spaces import Space, Tokens
 
-KINDS = ("exact", "lower bound", "estimate", "none")  # in the order they are listed
+KINDS = ("exact", "lower bound", "estimate", "none", "not fitted")  # in the order they are listed
+NO_LIKELIHOOD = "has no likelihood"
 CERTAIN = 2.0  # standard errors a difference must exceed to be called one
 
 
@@ -33,11 +34,14 @@ class Entry:
     samples: Any = None
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    about: str = ""  # what the model is, for the report; else the first paragraph of its docstring
     failed: bool = False
 
     @property
     def kind(self) -> str:
-        return self.likelihood.kind if self.likelihood is not None else "none"
+        if self.likelihood is not None:
+            return self.likelihood.kind
+        return "not fitted" if self.model.space is None else "none"
 
     @property
     def note(self) -> str:
@@ -145,11 +149,15 @@ class Leaderboard:
             notes.append("None: the model has no likelihood, so the yardstick does not reach it; look at its samples and its AUC.")
         notes += self.across
         if self.data.entropy is not None:
-            notes.append(f"The data's own entropy is {self.data.entropy:.3f} nats: no model's expected nats exceed {-self.data.entropy:.3f}.")
+            notes.append(
+                f"The data's own entropy is {self.data.entropy:.3f} nats: no model's expected nats exceed {-self.data.entropy:.3f}.".replace(
+                    "-", "−"
+                )
+            )
         if self.baseline is not None:
             notes.append(
                 f"AUC: how well a classifier tells samples from held-out data; 0.5 is not at all, 1 is always. Real training data "
-                f"in place of samples get {self.baseline.auc:.3f} ± {self.baseline.standard_error:.3f}: no model can be expected to do better."
+                f"in place of samples get {self.baseline.auc:.3f} ± {self.baseline.standard_error:.3f}: but for chance, no model does better."
             )
         return notes
 
@@ -162,7 +170,7 @@ class Leaderboard:
         for bound in bounds:
             for other in exact:
                 gap, error = difference(bound, other)
-                if gap > CERTAIN * error or math.isnan(error) and gap > 0:
+                if gap > CERTAIN * error or (math.isnan(error) and gap > 0):
                     won.append(f"{bound.name} over {other.name}")
                 else:
                     open_.append(f"{bound.name} and {other.name}")
@@ -195,10 +203,10 @@ class Leaderboard:
         return write_page(path, lambda: report(self, title))
 
     def __repr__(self) -> str:
-        shown = self.frame.drop(columns=["behind", "behind_standard_error", "auc_standard_error", "auc_baseline"])
-        shown["note"] = [note if len(note) <= 60 else note[:57] + "..." for note in shown["note"]]
+        shown = self.frame.drop(columns=["behind", "behind_standard_error", "auc_standard_error", "auc_baseline", "note"])
         table = shown.to_string(index=False, na_rep="-", float_format=lambda v: f"{v:.3f}" if abs(v) < 100 else f"{v:.1f}")
-        notes = "\n".join(f"  {note}" for note in self.footnotes)
+        remarks = [f"{entry.name}: {entry.note}" for entry in self.entries if entry.note not in ("", NO_LIKELIHOOD)]
+        notes = "\n".join(f"  {note}" for note in [*remarks, *self.footnotes])
         return f"{self.data.name}: {len(self.data.train)} to learn from, {len(self.data.test)} held out\n\n{table}\n\n{notes}"
 
 

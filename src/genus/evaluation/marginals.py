@@ -37,7 +37,9 @@ def column_distances(space: Table, real: np.ndarray, synthetic: np.ndarray) -> l
         else:
             distance = total_variation(np.where(np.isnan(a), -1, a), np.where(np.isnan(b), -1, b))
             measure = "total variation"
-        rows.append({"column": column.name, "kind": column.kind, "measure": measure, "distance": distance, "missing_gap": float(gap)})
+        rows.append(
+            {"column": column.name, "kind": column.kind, "measure": measure, "distance": distance, "missing_gap": float(gap)}
+        )
     return rows
 
 

@@ -12,10 +12,10 @@ from genus.evaluation import charts
 from genus.evaluation.evaluate import Evaluation
 from genus.evaluation.features import features_of, some
 from genus.evaluation.latent_map import has_map, latent_map
-from genus.evaluation.leaderboard import KINDS, Entry, Leaderboard
+from genus.evaluation.leaderboard import KINDS, NO_LIKELIHOOD, Entry, Leaderboard
 from genus.evaluation.page import figure, page, paragraph, section, table
 from genus.evaluation.pictures import is_image, is_plane
-from genus.evaluation.views import points_view, scatter_view, sheet_view, strip_view
+from genus.evaluation.views import TINY, points_view, scatter_view, sheet_view, strip_view
 from genus.model import HasLatent
 from genus.spaces import Images, Space, Table, Tokens
 
@@ -49,17 +49,35 @@ def evaluation_report(result: Evaluation, title: str | None = None) -> str:
     """The page of `evaluate`: the measures, the columns, some of both."""
     lead = f"{result.n_synthetic:,} synthetic examples beside {result.n_real:,} real ones. Each measure stands beside what held-out real data get."
     rows = [
-        [escape(m["measure"].replace("_", " ")), _pm(m["value"], m["standard_error"], 3), _number(m["real"], 3), escape(m["meaning"])]
+        [
+            escape(m["measure"].replace("_", " ")),
+            _pm(m["value"], m["standard_error"], 3),
+            _number(m["real"], 3),
+            escape(m["meaning"]),
+        ]
         for m in result.measures
     ]
     body = [section("Measures", table(["measure", "synthetic", "real", ""], rows, numeric=(1, 2)))]
     if result.columns:
         rows = [
-            [escape(str(c["column"])), escape(c["kind"]), _number(c["distance"], 3), _number(c["real"], 3), _number(c["missing_gap"], 3), c["measure"]]
+            [
+                escape(str(c["column"])),
+                escape(c["kind"]),
+                _number(c["distance"], 3),
+                _number(c["real"], 3),
+                _number(c["missing_gap"], 3),
+                c["measure"],
+            ]
             for c in result.columns
         ]
         heads = ["column", "kind", "synthetic", "real", "gap in missing", "measure"]
-        body.append(section("Column by column", table(heads, rows, numeric=(2, 3, 4)), paragraph("0 is equal, 1 is as far apart as can be.", "note")))
+        body.append(
+            section(
+                "Column by column",
+                table(heads, rows, numeric=(2, 3, 4)),
+                paragraph("0 is equal, 1 is as far apart as can be.", "note"),
+            )
+        )
     if result.pictured is not None:
         space, x, s = result.pictured
         raw_x, raw_s = space.decode(x[:256]), space.decode(s[:256])
@@ -85,7 +103,9 @@ def _real_view(board: Leaderboard) -> str:
     if data.classes and data.train.labels is not None:
         told += f" {len(data.classes)} kinds ({escape(', '.join(data.classes[:10]))}{', …' if len(data.classes) > 10 else ''}), which are not shown to the models."
     if is_image(space):
-        return paragraph(told) + figure(sheet_view(space, part[:48].raw, "real data", columns=16), "Real, from the training data.")
+        return paragraph(told) + figure(
+            sheet_view(space, part[:48].raw, "real data", columns=16), _drawn(space, "Real, from the training data.")
+        )
     if is_plane(space):
         return paragraph(told) + figure(scatter_view(space, part.x, part.x, "real data"), "Real, from the training data.")
     return paragraph(told) + points_view(space, part.raw)
@@ -98,14 +118,22 @@ def _gallery(board: Leaderboard) -> str:
         cells.append(figure(sheet_view(space, data.test[:64].raw, "real, held out"), "<strong>Real</strong>, held out"))
     else:
         reference = some(data.train, 4000, 0, "frame")
-        cells.append(figure(scatter_view(space, some(data.test, 600, 0, "dots"), reference, "real, held out"), "<strong>Real</strong>, held out"))  # type: ignore[arg-type]
+        cells.append(
+            figure(
+                scatter_view(space, some(data.test, 600, 0, "dots"), reference, "real, held out"), "<strong>Real</strong>, held out"
+            )
+        )  # type: ignore[arg-type]
     for entry in board.entries:
         if entry.samples is None:
             continue
         if is_image(space):
             picture = sheet_view(space, entry.samples, f"sampled from {entry.name}")
         else:
-            drawn = space.encode(entry.model.sample(600, seed=board.seed)) if entry.model.given_space is None else space.encode(entry.samples)  # type: ignore[attr-defined]
+            drawn = (
+                space.encode(entry.model.sample(600, seed=board.seed))
+                if entry.model.given_space is None
+                else space.encode(entry.samples)
+            )  # type: ignore[attr-defined]
             picture = scatter_view(space, drawn, reference, f"sampled from {entry.name}", entry.model)  # type: ignore[arg-type]
         test = "" if entry.two_sample is None else f", AUC {entry.two_sample.auc:.2f}"
         cells.append(figure(picture, f"<strong>{escape(entry.name)}</strong>{test}"))
@@ -143,10 +171,12 @@ def _table(board: Leaderboard) -> str:
         rows = [row for row in board.rows if row["kind"] == kind]
         if not rows:
             continue
-        parts.append(f'<tr class="group"><td colspan="{len(heads)}">{badge(kind)} <span class="note">{_group_words(kind, len(rows))}</span></td></tr>')
+        parts.append(
+            f'<tr class="group"><td colspan="{len(heads)}">{badge(kind)} <span class="note">{_group_words(kind, len(rows))}</span></td></tr>'
+        )
         for row in rows:
             name = f'<a href="#{_anchor(row["model"])}" style="color:inherit">{escape(row["model"])}</a>'
-            if row["note"]:
+            if row["note"] and not (kind == "none" and row["note"] == NO_LIKELIHOOD):  # the badge says so
                 name += f'<br><span class="note">{escape(row["note"])}</span>'
             auc = _pm(row["auc"], row["auc_standard_error"], 3)
             cells = [
@@ -184,18 +214,23 @@ def _yardsticks(board: Leaderboard) -> str:
         parts.append(figure(charts.yardstick(measured, "nats per example", "Log-likelihood by model"), told))
     if len(tested) > 1:
         tested.sort(key=lambda row: row[2])
-        parts.append(figure(charts.yardstick(tested, "AUC", "Two-sample test by model"), "Told from held-out data by a classifier: further left is better."))
+        parts.append(
+            figure(
+                charts.yardstick(tested, "AUC", "Two-sample test by model"),
+                "Told from held-out data by a classifier: further left is better.",
+            )
+        )
     return f'<div class="pair">{"".join(parts)}</div>' if parts else ""
 
 
 def badge(kind: str) -> str:
     words = "no likelihood" if kind == "none" else kind
-    return f'<span class="badge {kind.split()[-1]}">{words}</span>'
+    return f'<span class="badge {kind.split()[-1] if kind in KINDS[:3] else "none"}">{words}</span>'
 
 
 def _group_words(kind: str, n: int) -> str:
-    if kind == "none":
-        return "not ranked"
+    if kind in ("none", "not fitted"):
+        return "not ranked" if kind == "none" else ""
     return "ranked among themselves" if n > 1 else ""
 
 
@@ -216,13 +251,13 @@ def _card(board: Leaderboard, entry: Entry) -> str:
     if entry.memorisation is not None:
         memory = entry.memorisation
         facts.append(f"{memory.copies:.0%} exact copies of training data")
-        facts.append(f"nearest training point at {memory.nearest_ratio:.2f} of the usual distance")
-    about = " ".join((type(model).__doc__ or "").split("\n\n")[0].split())
+        facts.append(f"{memory.nearest_ratio:.2f} × as far from the nearest training point as real points are from each other")
+    about = entry.about or " ".join((type(model).__doc__ or "").split("\n\n")[0].split())
     parts = [
         f'<div class="head"><h3>{escape(entry.name)}</h3>{badge(entry.kind)}</div>',
         paragraph(escape(about)) if about else "",
         f'<div class="facts">{" · ".join(facts)}</div>' if facts else "",
-        paragraph(escape(entry.note), "note") if entry.note else "",
+        paragraph(escape(entry.note), "note") if entry.note not in ("", NO_LIKELIHOOD) else "",
     ]
     if entry.model.space is not None:
         left = _looks(board, entry)
@@ -250,17 +285,21 @@ def _looks(board: Leaderboard, entry: Entry) -> str:
         neighbours = space.decode(seen.points[nearest])
         parts.append(
             strip_view(
-                space, [drawn, neighbours], f"Samples of {entry.name} and the training images nearest to them",
+                space,
+                [drawn, neighbours],
+                f"Samples of {entry.name} and the training images nearest to them",
                 "Above, samples; below, the training image nearest to each. Equal ones would be copies.",
-            )  # fmt: skip
+            )
         )
     if isinstance(model, HasLatent) and model.given_space is None:
         shown = board.data.test[:STRIP]
         parts.append(
             strip_view(
-                space, [shown.raw, model.reconstruct(shown)], "Held-out images and their reconstructions",
+                space,
+                [shown.raw, model.reconstruct(shown)],
+                "Held-out images and their reconstructions",
                 f"Above, held-out images; below, what is left of them after {model.latent_dim} numbers.",
-            )  # fmt: skip
+            )
         )
     return "".join(parts)
 
@@ -279,7 +318,9 @@ def _curve(entry: Entry) -> str:
             )
             for i, start in enumerate(starts[:3])
         ]  # fmt: skip
-        return charts.line_chart(series, "EM iterations", "log-likelihood of training data, standardised", f"Learning curve of {entry.name}")
+        return charts.line_chart(
+            series, "EM iterations", "log-likelihood of training data, standardised", f"Learning curve of {entry.name}"
+        )
     names = [key for key in records[-1] if key != "step" and isinstance(records[-1][key], int | float)]
     series = []
     for i, name in enumerate(names[:3]):
@@ -295,6 +336,11 @@ def _map_section(board: Leaderboard, entry: Entry) -> str:
         "Nobody told it what kinds there are: what is alike has come to lie together."
     )
     return section("A map of everything it knows", paragraph(told), latent_map(entry.model, board.space, board.data), id="map")  # type: ignore[arg-type]
+
+
+def _drawn(space: Space, caption: str) -> str:
+    tiny = max(space.shape[-2:]) < TINY
+    return f"{caption} So few pixels are drawn smoothly, here and below, as the eye sees them from afar." if tiny else caption
 
 
 # -- words ---------------------------------------------------------------------------------------------------------
@@ -329,7 +375,15 @@ def _key(space: Space) -> str:
 
 
 def _things(space: Space, n: int) -> str:
-    words = "image" if is_image(space) else "row" if isinstance(space, Table) else "text" if isinstance(space, Tokens) and space.tokenizer else "example"
+    words = (
+        "image"
+        if is_image(space)
+        else "row"
+        if isinstance(space, Table)
+        else "text"
+        if isinstance(space, Tokens) and space.tokenizer
+        else "example"
+    )
     return words if n == 1 else f"{words}s"
 
 
@@ -339,7 +393,9 @@ def _space_words(space: Space) -> str:
     if isinstance(space, Table):
         return f"a table of {len(space.columns)} columns"
     if isinstance(space, Tokens) and space.tokenizer is not None:
-        return f"text, {space.vocabulary} different {'characters' if space.tokenizer.config()['kind'] == 'characters' else 'tokens'}"
+        return (
+            f"text, {space.vocabulary} different {'characters' if space.tokenizer.config()['kind'] == 'characters' else 'tokens'}"
+        )
     if is_plane(space):
         return "pairs of numbers"
     return repr(space)
@@ -355,14 +411,17 @@ def _anchor(name: str) -> str:
 
 
 def _number(value: Any, digits: int) -> str:
-    return "—" if value is None or value != value else f"{value:,.{digits}f}".replace("-", "−")
+    if value is None or value != value:
+        return "—"
+    shown = f"{value:.1e}" if 0 < abs(value) < 0.5 * 10**-digits else f"{value:,.{digits}f}"
+    return shown.replace("-", "−")
 
 
 def _pm(value: Any, error: Any, digits: int) -> str:
     if value is None or value != value:
         return "—"
     shown = _number(value, digits)
-    return shown if error is None or error != error else f'{shown} <span class="pm">± {_number(error, digits)}</span>'
+    return shown if error is None or error != error else f'{shown} <span class="pm">± {error:.{digits}f}</span>'
 
 
 def _seconds(value: float | None) -> str:

@@ -20,7 +20,8 @@ from genus.spaces import Ragged, Space, Table, Tokens
 COLUMNS = 9  # of a table or vector that are drawn
 LETTERS = 1600  # of a text that are shown
 DOTS = 600  # of a scatter
-SIDE = 40  # cells a side of a density's picture... of which each is smoothed by the browser
+SIDE = 80  # cells a side of a density's picture
+TINY = 20  # pixels a side below which images are drawn smoothly
 
 
 def sheet_view(space: Space, raw: Any, label: str, columns: int | None = None) -> str:
@@ -28,9 +29,15 @@ def sheet_view(space: Space, raw: Any, label: str, columns: int | None = None) -
     if not is_image(space):
         return ""
     images = brightness(space, raw)
-    images = images[: 64 if images.shape[1] <= 32 else 36 if images.shape[1] <= 64 else 16]
-    wide = 640 if columns is None else 1280
-    return image(sheet(images, columns, wide), f"{len(images)} images: {label}", "100%")
+    if columns is None:
+        images = images[: 36 if images.shape[1] <= 32 else 25 if images.shape[1] <= 64 else 16]
+    wide = 480 if columns is None else 1200
+    return image(sheet(images, columns, wide, smooth=is_tiny(images)), f"{len(images)} images: {label}", "100%")
+
+
+def is_tiny(images: np.ndarray) -> bool:
+    """Whether images (n, height, width, channels) have so few pixels that they are recognised best when drawn smoothly."""
+    return max(images.shape[1:3]) < TINY
 
 
 def scatter_view(space: Space, points: Tensor, reference: Tensor, label: str, model: Model | None = None) -> str:
@@ -52,7 +59,7 @@ def plane_frame(reference: Tensor, size: float = 320) -> charts.Frame:
     return charts.Frame(size, size, (x0, x1), (y0, y1), left=34, right=6, top=6, bottom=22)
 
 
-def density_image(model: HasDensity, space: Space, frame: charts.Frame, side: int = 2 * SIDE) -> str:
+def density_image(model: HasDensity, space: Space, frame: charts.Frame, side: int = SIDE) -> str:
     """The density of a model of pairs of numbers as shades behind a scatter."""
     x = torch.linspace(*frame.x, side, dtype=torch.float64)
     y = torch.linspace(frame.y[1], frame.y[0], side, dtype=torch.float64)
@@ -98,7 +105,7 @@ def rows_view(frame: Any, columns: int, n: int = 5) -> str:
 
 
 def marginals_view(space: Space, x: Tensor, real: Tensor | None) -> str:
-    """Each column's distribution: real points as an area, these as a line."""
+    """Each column's distribution: real points as an area, these as a line; of real points alone, an area."""
     x = x.reshape(len(x), -1).double()
     other = x if real is None else real.reshape(len(real), -1).double()
     parts = []
@@ -106,12 +113,14 @@ def marginals_view(space: Space, x: Tensor, real: Tensor | None) -> str:
         column = space.columns[i] if isinstance(space, Table) else None
         a, b = other[:, i].numpy(), x[:, i].numpy()
         if column is None or column.numeric:
-            parts.append(charts.histogram(a, b, str(column.name) if column else f"x{i}"))
+            parts.append(charts.histogram(a, None if real is None else b, str(column.name) if column else f"x{i}"))
             continue
         names = list(map(str, column.categories)) or ["False", "True"]
         shares = [np.bincount(part[~np.isnan(part)].astype(int), minlength=len(names)) / max(len(part), 1) for part in (a, b)]
         most = np.argsort(-shares[0], kind="stable")[:8]
-        parts.append(charts.bars([names[j] for j in most], shares[0][most], shares[1][most], str(column.name)))
+        parts.append(
+            charts.bars([names[j] for j in most], shares[0][most], None if real is None else shares[1][most], str(column.name))
+        )
     return f'<div class="small">{"".join(parts)}</div>'
 
 
@@ -138,11 +147,12 @@ def lines_view(x: Any, n: int = 4) -> str:
 
 def strip_view(space: Space, rows: list[Any], label: str, caption: str) -> str:
     """Rows of images above each other, pair by pair."""
-    images = [brightness(space, row) for row in rows]
-    return figure(image(sheet(np.concatenate(images), columns=len(images[0])), label, "100%"), caption)
+    images = np.concatenate([brightness(space, row) for row in rows])
+    drawn = sheet(images, columns=len(images) // len(rows), width=800, smooth=is_tiny(images))
+    return figure(image(drawn, label, "100%"), caption)
 
 
 def _cell(value: Any) -> str:
-    if value is None or isinstance(value, float) and math.isnan(value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "—"
     return f"{value:,.4g}" if isinstance(value, float) else str(value)

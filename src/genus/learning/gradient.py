@@ -42,7 +42,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.99)  # of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)
     weight_decay: float = 0.0  # on matrices; biases, gains and embeddings are left alone
     warmup: float = 0.02  # share of the steps in which the learning rate rises from 0
-    decay: str = "cosine"  # to zero at the last step, "linear" likewise; or "constant"
+    decay: str = "cosine"  # to zero at the last step, "linear" likewise; "late": linear in the second half; or "constant"
     clip: float | None = 1.0  # largest norm of a gradient
     average: float = 0.0  # decay of the moving average of the parameters that the model keeps; 0: none
     patience: int | None = 10  # evaluations without improvement before a run with validation data stops
@@ -68,7 +68,8 @@ class LearnsByGradient(Learns):
     way: ClassVar[str] = "by gradient"
     takes: ClassVar[frozenset[str]] = frozenset({"validation", "epochs", "steps", "batch_size", "learning_rate", "resume"})
     recipe: ClassVar[Recipe] = Recipe()
-    channels_last: ClassVar[bool] = False  # convolutions: the memory layout they are fastest in
+    elapsed = 1.0  # share of the run that is over, while it runs: for losses that change on the way
+    channels_last = False  # convolutions: the memory layout they are fastest in
 
     def loss(self, x: Any, g: Tensor | None) -> Tensor:
         """What a single player minimises, for each point of the batch (n,)."""
@@ -170,6 +171,7 @@ class Run:
         settings = self.settings
         reseed(settings.seed, "step", self.step, settings.rank)
         x, g = self.batches.batch(self.step, settings.rank, settings.world)
+        self.model.elapsed = self.step / self.steps
         pace = self._schedule()
         losses = []
         for player, optimiser, side in zip(self.players, self.optimisers, self.sides, strict=True):
@@ -208,6 +210,8 @@ class Run:
         if self.recipe.decay == "constant":
             return 1.0
         share = (self.step - warmup) / max(1, self.steps - warmup)
+        if self.recipe.decay == "late":
+            return min(1.0, 2 - 2 * share)
         return 1 - share if self.recipe.decay == "linear" else 0.5 * (1 + math.cos(math.pi * share))
 
     def _look(self, recent: list[Tensor]) -> list[float]:
@@ -269,6 +273,7 @@ class Run:
     def _keep(self) -> None:
         """Leave the model with the best, else the averaged, else the last parameters."""
         self.model.requires_grad_(True)
+        del self.model.elapsed
         kept = self.best_state if self.best_state is not None else self.average
         if kept is not None:
             self.model.load_state_dict(kept)

@@ -14,7 +14,7 @@ from genus.randomness import randomness
 from genus.spaces import Encoded
 
 Statistics = dict[str, Tensor]
-IN_MEMORY = 2**30  # bytes of coordinates kept between passes; more is prepared again each time
+IN_MEMORY = 2**28  # bytes of coordinates kept between passes; more is prepared again each time
 
 
 class Passes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -28,16 +29,17 @@ class Encoder(nn.Module):
     """Features (n, *feature_shape) and what they are given (n, given) -> (n, outputs)."""
 
     def __init__(
-        self, space: Space, outputs: int, *, given: int = 0, width: int, n_layers: int, dropout: float, architecture: Architecture
+        self, space: Space, outputs: int, *, given: int = 0, width: int, n_layers: int, dropout: float, architecture: Architecture,
+        activation: Callable[[], nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
         self.convolutional = convolves(space, architecture)
         if self.convolutional:
             channels, height, rows = space.feature_shape
-            self.body: nn.Module = ConvolutionalEncoder(channels + given, height, rows, outputs, hidden=max(16, width // 8))
+            self.body: nn.Module = ConvolutionalEncoder(channels + given, height, rows, outputs, hidden=max(16, width // 8), activation=activation)
         else:
             inputs = torch.Size(space.feature_shape).numel() + given
-            self.body = MLP(inputs, outputs, width=width, n_layers=n_layers, dropout=dropout)
+            self.body = MLP(inputs, outputs, width=width, n_layers=n_layers, dropout=dropout, activation=activation)
 
     def forward(self, features: Tensor, given: Tensor | None = None) -> Tensor:
         if not self.convolutional:
@@ -62,15 +64,16 @@ class Decoder(nn.Module):
         n_layers: int,
         dropout: float,
         architecture: Architecture,
+        activation: Callable[[], nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
         if convolves(space, architecture):
             _, height, rows = space.shape
             self.body: nn.Module = ConvolutionalDecoder(
-                latent_dim + given, outputs // (height * rows), height, rows, hidden=max(16, width // 8)
+                latent_dim + given, outputs // (height * rows), height, rows, hidden=max(16, width // 8), activation=activation
             )
         else:
-            self.body = MLP(latent_dim + given, outputs, width=width, n_layers=n_layers, dropout=dropout)
+            self.body = MLP(latent_dim + given, outputs, width=width, n_layers=n_layers, dropout=dropout, activation=activation)
 
     def forward(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         return self.body(z if given is None else torch.cat([z, given], 1))

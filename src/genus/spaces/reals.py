@@ -31,6 +31,8 @@ class Reals(Space):
         self.heads = ("discretised_logistic",) if self.discrete else ("gaussian",)
         self._location = flat_tensor(location, self.dims, 0.0)
         self._scale = flat_tensor(scale, self.dims, 1.0)
+        if scale is not None and (self._scale < 0).any():
+            raise ValueError("Reals: scale must be at least 0")
 
     def encode(self, raw: Any) -> Tensor:
         x = as_tensor(raw)

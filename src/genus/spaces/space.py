@@ -151,7 +151,13 @@ class Standardisation:
 
 
 def flat_tensor(values: Iterable[float] | None, dims: int, default: float) -> Tensor:
-    return torch.full((dims,), default, dtype=torch.float64) if values is None else torch.tensor(list(values), dtype=torch.float64)
+    """One finite number a coordinate; where none are given, the same one many times over, which takes no memory."""
+    if values is None:
+        return torch.tensor(default, dtype=torch.float64).expand(dims)
+    flat = torch.tensor(list(values), dtype=torch.float64)
+    if flat.shape != (dims,) or not flat.isfinite().all():
+        raise ValueError(f"space: location and scale must be {dims} finite numbers each")
+    return flat
 
 
 def names_of(where: Tensor, limit: int = 5) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -323,4 +323,31 @@ def _column(config: dict[str, Any]) -> Column:
     if unknown:
         raise ValueError(f"Table: a column has no {sorted(unknown)[0]!r}")
     config = {key: value for key, value in config.items() if value is not None}
-    return Column(**{**config, "categories": tuple(config.get("categories", ()))})
+    if not isinstance(config.get("categories", []), list | tuple):
+        raise ValueError("Table: the categories of a column must be a list")
+    column = Column(**{**config, "categories": tuple(config.get("categories", ()))})
+    _check_column(column)
+    return column
+
+
+def _check_column(column: Column) -> None:
+    """Raises ValueError or TypeError for a column that no data has: it comes from a stranger's file."""
+    import pandas as pd
+
+    pd.api.types.pandas_dtype(column.dtype)
+    wrong = {
+        "name": not isinstance(column.name, str | int),
+        "kind": column.kind not in get_args(Kind),
+        "dtype": not isinstance(column.dtype, str) or not column.dtype,
+        "categories": len(set(column.categories)) != len(column.categories)
+        or not all(isinstance(value, str) or (isinstance(value, int | float) and np.isfinite(value)) for value in column.categories)
+        or (column.kind == "categorical") != bool(column.categories),
+        "ordered": not isinstance(column.ordered, bool),
+        "missing": not isinstance(column.missing, bool),
+        "low": not isinstance(column.low, int | float) or not column.low <= column.high,
+        "location": not isinstance(column.location, int | float) or not np.isfinite(column.location),
+        "scale": not isinstance(column.scale, int | float) or not 0 <= column.scale < np.inf,
+    }
+    if any(wrong.values()):
+        bad = next(part for part, is_wrong in wrong.items() if is_wrong)
+        raise ValueError(f"Table: {bad}={getattr(column, bad)!r} is none of a column")

@@ -70,7 +70,11 @@ class BPE:
     """Byte-level byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909), by the library `tokenizers`."""
 
     def __init__(self, json: str) -> None:
-        self._tokenizer = _tokenizers().Tokenizer.from_str(json)
+        library = _tokenizers()
+        try:
+            self._tokenizer = library.Tokenizer.from_str(json)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(f"tokenizer: is no byte-pair encoding ({error})") from error
         self.vocabulary = self._tokenizer.get_vocab_size()
 
     @classmethod

@@ -9,7 +9,9 @@ For a fixed generator the best critic is D*(x) = p_data(x) / (p_data(x) + p_G(x)
 
 The zero-sum generator minimises log(1 - D(G(z))), which is flat exactly when the critic is winning; practice minimises
 -log D(G(z)) instead, the non-saturating loss. The critic pays for the slope of its output at real points,
-(gamma / 2) E |grad_x output(x)|^2, without which the game circles and does not settle (R1: Mescheder et al. 2018).
+(gamma_t / 2) E |grad_x output(x)|^2, without which the game circles and does not settle (R1: Mescheder et al. 2018). Its
+price falls geometrically from `gamma_start` to `gamma` for each dimension: a smooth critic first finds where the data are, a
+sharp one then what they look like. That the price grows with the number of pixels is Karras et al. 2020's rule (StyleGAN2).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genus.fields import Count, Depth, NonNegative
@@ -37,14 +39,15 @@ class GAN(LearnsByGradient, CanSample, Conditional):
 
     spaces: ClassVar = (Reals, Images, Binary, Table, Sequence)
     recipe: ClassVar[Recipe] = Recipe(
-        steps=4000, epochs=20, learning_rate=1e-3, betas=(0.5, 0.99), decay="constant", clip=None, average=0.999
+        steps=4000, epochs=20, learning_rate=1e-3, betas=(0.5, 0.99), decay="late", clip=None, average=0.999
     )
 
     latent_dim: Count = 16  # numbers in the noise z that a point is made of
     objective: Literal["non_saturating", "zero_sum"] = "non_saturating"  # what the generator minimises
-    gamma: NonNegative = 0.1  # price of the critic's slope at real points (R1)
-    width: Count = 256  # numbers in a hidden layer; of a convolution, an eighth as channels
-    n_layers: Depth = 2  # hidden layers of each network
+    gamma: NonNegative = 5e-4  # price of the critic's slope at real points (R1), for each dimension of a point
+    gamma_start: NonNegative = 0.3  # the same price at the start of a run, for the whole point
+    width: Count = 128  # numbers in a hidden layer; of a convolution, an eighth as channels
+    n_layers: Depth = 3  # hidden layers of each network
     architecture: Literal["auto", "mlp", "convolutional"] = "auto"  # auto: convolutional for images from 16 pixels a side
 
     def refuses(self, space: Space) -> str | None:
@@ -57,7 +60,7 @@ class GAN(LearnsByGradient, CanSample, Conditional):
     def build(self, space: Space) -> None:
         shape: dict[str, Any] = {
             "width": self.width, "n_layers": self.n_layers, "dropout": 0.0, "architecture": self.architecture,
-            "given": self.given_dims,
+            "given": self.given_dims, "activation": lambda: nn.LeakyReLU(0.2),
         }  # fmt: skip
         self.generator = Decoder(space, self.latent_dim, outputs=space.dims, **shape)
         self.critic = Encoder(space, 1, **shape)
@@ -75,8 +78,14 @@ class GAN(LearnsByGradient, CanSample, Conditional):
         loss = F.softplus(-on_real) + F.softplus(on_fake)  # (n, 1)
         if self.gamma > 0 and torch.is_grad_enabled():
             (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-            loss = loss + 0.5 * self.gamma * slope.flatten(1).square().sum(1, keepdim=True)
+            loss = loss + 0.5 * self._slope_price() * slope.flatten(1).square().sum(1, keepdim=True)
         return loss[:, 0]
+
+    def _slope_price(self) -> float:
+        """gamma_t, between gamma_start and gamma * dims."""
+        end = self.gamma * self.fitted_space.dims
+        start = max(self.gamma_start, end)
+        return start * (end / start) ** self.elapsed
 
     def generator_loss(self, x: Tensor, g: Tensor | None) -> Tensor:
         output = self.critic(self.imagine(len(x), g), g).float()[:, 0]
