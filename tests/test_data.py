@@ -80,9 +80,7 @@ def test_one_text_is_cut_by_position():
 
 
 def test_parts_share_what_the_first_says():
-    data = Dataset.of_parts(
-        pd.DataFrame({"a": [0.5, 1.0], "g": ["x", "y"]}), pd.DataFrame({"a": [1.0], "g": ["y"]}), given="g"
-    )
+    data = Dataset.of_parts(pd.DataFrame({"a": [0.5, 1.0], "g": ["x", "y"]}), pd.DataFrame({"a": [1.0], "g": ["y"]}), given="g")
     assert data.test.given.tolist() == [[1.0]] and data.test.space == data.train.space and len(data.valid) == 0
 
 
@@ -333,11 +331,7 @@ def test_images(tmp_path):
         (tmp_path / "grey" / label).mkdir(parents=True, exist_ok=True)
         image.fromarray(pixels[i]).save(tmp_path / "grey" / label / f"{i}.png")
     raw = read(tmp_path / "grey")
-    assert (
-        np.array_equal(raw.train, pixels[[0, 2, 1]])
-        and raw.labels[0].tolist() == [0, 0, 1]
-        and raw.classes == ("cat", "dog")
-    )
+    assert np.array_equal(raw.train, pixels[[0, 2, 1]]) and raw.labels[0].tolist() == [0, 0, 1] and raw.classes == ("cat", "dog")
     assert load_dataset(tmp_path / "grey").space == Images(1, 5, 4, layout="nhw")
     (tmp_path / "colour").mkdir()
     image.fromarray(np.stack([pixels[0]] * 3, -1)).save(tmp_path / "colour" / "a.png")
@@ -526,12 +520,7 @@ def test_adult():
     here("adult")
     data = load_dataset("adult", given="income")
     kinds = {c.name: c.kind for c in data.space.columns}
-    assert (
-        kinds["age"] == "integer"
-        and kinds["workclass"] == "categorical"
-        and "income" not in kinds
-        and "split" not in kinds
-    )
+    assert kinds["age"] == "integer" and kinds["workclass"] == "categorical" and "income" not in kinds and "split" not in kinds
     missing = torch.isnan(data.train.x).sum(0) + torch.isnan(data.test.x).sum(0)
     assert int(missing[data.space.position("workclass")]) == 2799
     assert int(data.train.given.sum()) == 7841

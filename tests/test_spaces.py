@@ -60,9 +60,7 @@ def test_whole_numbers_round_trip(raw):
 
 
 @quick
-@given(
-    hnp.arrays(st.sampled_from(["bool", "uint8", "int64", "float32", "float64"]), shapes, elements=st.integers(0, 1))
-)
+@given(hnp.arrays(st.sampled_from(["bool", "uint8", "int64", "float32", "float64"]), shapes, elements=st.integers(0, 1)))
 def test_binary_round_trip(raw):
     space = Binary(raw.shape[1:], str(raw.dtype))
     x = space.encode(raw)

@@ -1,8 +1,8 @@
 """genus: generative modelling. Give it your data, get a model of the distribution it came from.
 
-    data = genus.load_dataset("digits")
-    model = genus.VAE(latent_dim=2).fit(data)
-    model.sample(64); model.log_likelihood(data.test)
+data = genus.load_dataset("digits")
+model = genus.VAE(latent_dim=2).fit(data)
+model.sample(64); model.log_likelihood(data.test)
 """
 
 from genus.artifacts import load_model

@@ -57,7 +57,11 @@ def load_model(folder: str | Path) -> Model:
     folder = Path(folder)
     path = folder / "config.json"
     if not path.is_file():
-        there = "it holds checkpoints of an unfinished run: go on with resume" if (folder / "checkpoints").is_dir() else "fit one with run=, or save one"
+        there = (
+            "it holds checkpoints of an unfinished run: go on with resume"
+            if (folder / "checkpoints").is_dir()
+            else "fit one with run=, or save one"
+        )
         raise FileNotFoundError(f"{folder}: holds no model (no config.json); {there}")
     config = _read_config(path)
     cls = find_model(config["model"])

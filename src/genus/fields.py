@@ -16,7 +16,6 @@ import re
 import types
 import typing
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 
@@ -85,7 +84,7 @@ class Field:
         return " or ".join(_describe(option) for option in _options(self.type))
 
 
-def perhaps(word: str, known: typing.Iterable[Any]) -> str:
+def perhaps(word: object, known: typing.Iterable[Any]) -> str:
     """'; perhaps you meant ...' when one of the known words is close, else nothing."""
     close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)
     return f"; perhaps you meant {close[0]!r}" if close else ""
@@ -142,12 +141,17 @@ def _kind(value: Any) -> str:
 _COMMENTED_FIELD = re.compile(r"^    (\w+)\s*:[^#\n]*#\s*(.+?)\s*$", re.MULTILINE)
 
 
-@cache
 def fields_of(cls: type) -> dict[str, Field]:
     """The hyper-parameters of a class, its own first, then those of its parents."""
+    if "_fields" not in vars(cls):  # read from the source once
+        cls._fields = _read_fields(cls)  # type: ignore[attr-defined]
+    return cls._fields  # type: ignore[attr-defined]
+
+
+def _read_fields(cls: type) -> dict[str, Field]:
     found: dict[str, Field] = {}
     for parent in cls.__mro__:
-        own = parent.__dict__.get("__annotations__", {})
+        own = inspect.get_annotations(parent)
         if not own or parent.__module__.startswith("torch."):  # nn.Module annotates attributes of its own
             continue
         hints = typing.get_type_hints(parent, include_extras=True)

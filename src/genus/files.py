@@ -75,9 +75,7 @@ def header_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
             if not 2 <= length <= min(size - 8, 100_000_000):
                 raise DamagedFile(f"{path}: is no safetensors file")
             header = json.loads(file.read(length))
-        return {
-            name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items() if name != "__metadata__"
-        }
+        return {name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items() if name != "__metadata__"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFile(f"{path}: is no safetensors file, or a damaged one") from error
 

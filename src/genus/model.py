@@ -25,9 +25,8 @@ from genus.data import Dataset, Examples, examples_of
 from genus.fields import fields_of, perhaps
 from genus.likelihood import LikelihoodKind, LogLikelihood, concatenate
 from genus.randomness import check_seed, randomness
-from genus.spaces import Encoded, Ragged, Space, Table, Tokens
+from genus.spaces import Encoded, Space, Table, Tokens
 from genus.spaces.arrays import as_tensor, refuse_infinity, refuse_shape
-
 
 
 class Model(nn.Module):
@@ -57,7 +56,9 @@ class Model(nn.Module):
         checked = {}
         for name, value in hyper_parameters.items():
             if name not in fields:
-                raise TypeError(f"{owner} has no hyper-parameter {name!r}{perhaps(name, fields)}; it has {', '.join(fields) or 'none'}")
+                raise TypeError(
+                    f"{owner} has no hyper-parameter {name!r}{perhaps(name, fields)}; it has {', '.join(fields) or 'none'}"
+                )
             checked[name] = fields[name].check(value, owner)
         for name, value in checked.items():
             setattr(self, name, value)
@@ -147,7 +148,9 @@ class Model(nn.Module):
         """What a learned condition means to a network, (n, given_dims); one condition serves all n."""
         if self.given_space is None:
             if given is not None:
-                raise ValueError(f"given={given!r}: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
+                raise ValueError(
+                    f"given={given!r}: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it"
+                )
             return None
         if given is None:
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=, so say what to sample, as in given=...")
@@ -318,7 +321,9 @@ class HasDensity(HasLogProb):
         if (reason := super().refuses(space)) is not None:
             return reason
         if not space.continuous:
-            what = next((f"the column {c.name!r} is {c.kind}" for c in getattr(space, "columns", ()) if not c.numeric), f"this is {space!r}")
+            what = next(
+                (f"the column {c.name!r} is {c.kind}" for c in getattr(space, "columns", ()) if not c.numeric), f"this is {space!r}"
+            )
             return f"it is a density over numbers, but {what}; drop that column, make it numbers, or use a VAE"
         return space.complaint()
 
@@ -528,7 +533,16 @@ class CanGenerate(CanSample):
         return [texts[i] for i in range(len(prompts))] if many else texts[0]
 
 
-CAPABILITIES: tuple[type[Model], ...] = (CanSample, HasLogProb, HasElbo, HasLikelihood, HasLatent, Conditional, Completes, CanGenerate)
+CAPABILITIES: tuple[type[Model], ...] = (
+    CanSample,
+    HasLogProb,
+    HasElbo,
+    HasLikelihood,
+    HasLatent,
+    Conditional,
+    Completes,
+    CanGenerate,
+)
 
 
 def capabilities(model: Model | type[Model]) -> list[str]:

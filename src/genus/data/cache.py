@@ -111,9 +111,7 @@ def download(url: str, path: Path, sha256: str | None = None) -> Path:
             file.flush()
             found = _sha256(file, compressed=url.endswith(".gz") and not url.endswith(".tar.gz"))
             if sha256 is not None and found != sha256:
-                raise ValueError(
-                    f"{url}: is not the file that was expected (sha256 {found}, not {sha256}); try another mirror"
-                )
+                raise ValueError(f"{url}: is not the file that was expected (sha256 {found}, not {sha256}); try another mirror")
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
         raise ConnectionError(f"{url}: could not be downloaded ({reason})") from error
@@ -200,9 +198,7 @@ class _SeenColumns:
                 )
             column = series.to_numpy(dtype=np.float64, na_value=np.nan)
             if np.isinf(column).any():
-                raise ValueError(
-                    f"{self.source}: the column {name!r} holds infinity; leave the cell empty if it is missing"
-                )
+                raise ValueError(f"{self.source}: the column {name!r} holds infinity; leave the cell empty if it is missing")
             self._note(name, column)
             values[:, i] = column
         return values
@@ -223,7 +219,5 @@ class _SeenColumns:
             kind = "integer" if seen["whole"] else "continuous"
             dtype = "int64" if seen["whole"] and not seen["missing"] else "float64"
             low, high = float(seen["low"]), float(seen["high"])
-            columns.append(
-                {"name": name, "kind": kind, "dtype": dtype, "missing": seen["missing"], "low": low, "high": high}
-            )
+            columns.append({"name": name, "kind": kind, "dtype": dtype, "missing": seen["missing"], "low": low, "high": high})
         return columns

@@ -124,7 +124,8 @@ class Dataset:
             raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
         whole = examples_of(data, given, space=space, labels=labels, tokenizer=tokenizer)
         if isinstance(whole.points, Ragged) and len(whole) == 1 and isinstance(whole.space, Tokens):
-            return cls(*_split_text(whole, split), name, classes)
+            train, valid, test = _split_text(whole, split)
+            return cls(train, valid, test, name, classes)
         n = len(whole)
         n_test, n_valid = (round(n * share) for share in (split[2], split[1]))
         if n - n_test - n_valid < 1:
@@ -132,14 +133,15 @@ class Dataset:
         order = torch.randperm(n, generator=generator(check_seed(seed), "split"))
         cuts = (order[n_test + n_valid :], order[n_test : n_test + n_valid], order[:n_test])
         # sorted, so that parts of a file are read in its order
-        return cls(*(whole[index.sort().values] for index in cuts), name, classes)
+        train, valid, test = (whole[index.sort().values] for index in cuts)
+        return cls(train, valid, test, name, classes)
 
     @classmethod
     def of_parts(cls, train: Any, test: Any, valid: Any = None, **options: Any) -> Dataset:
         """A dataset whose parts somebody else has split: each a raw array, or (raw, labels)."""
         space, classes = options.pop("space", None), options.pop("classes", ())
         name, entropy = options.pop("name", "data"), options.pop("entropy", None)
-        parts = []
+        parts: list[Examples] = []
         for part in (train, valid, test):
             raw, labels = part if isinstance(part, tuple) else (part, None)
             if raw is None:
@@ -148,7 +150,7 @@ class Dataset:
             first = parts[0] if parts else None
             shared = {"space": first.space, "given_space": first.given_space} if first else {"space": space}
             parts.append(examples_of(raw, labels=labels, **shared, **options))
-        return cls(*parts, name, classes, entropy)
+        return cls(parts[0], parts[1], parts[2], name, classes, entropy)
 
     @classmethod
     def from_batches(cls, batches: Iterable[Any], given: Any = None, **options: Any) -> Dataset:
@@ -225,7 +227,9 @@ def condition_space(given: Any) -> Space:
 def _names_columns(data: Any, given: Any) -> bool:
     if type(data).__name__ != "DataFrame":
         return False
-    return isinstance(given, str) or (isinstance(given, list | tuple) and all(isinstance(g, str) for g in given) and len(given) < len(data))
+    return isinstance(given, str) or (
+        isinstance(given, list | tuple) and all(isinstance(g, str) for g in given) and len(given) < len(data)
+    )
 
 
 def _split_text(whole: Examples, split: tuple[float, float, float]) -> list[Examples]:

@@ -88,8 +88,7 @@ def _source(name_or_path: Any) -> Named | Path:
         return NAMED[name_or_path]
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(
-            f"load_dataset: takes a name or a path, not {type(name_or_path).__name__}; "
-            "pass data in memory to genus.Dataset.of"
+            f"load_dataset: takes a name or a path, not {type(name_or_path).__name__}; pass data in memory to genus.Dataset.of"
         )
     path = Path(name_or_path).expanduser()
     if (
@@ -100,8 +99,7 @@ def _source(name_or_path: Any) -> Named | Path:
     ):
         return path
     raise ValueError(
-        f"{name_or_path!r} is neither a data set nor a file{perhaps(name_or_path, NAMED)}; "
-        "genus.datasets() lists the names"
+        f"{name_or_path!r} is neither a data set nor a file{perhaps(name_or_path, NAMED)}; genus.datasets() lists the names"
     )
 
 
@@ -113,8 +111,7 @@ def _check_options(entry: Named, options: dict[str, Any], tokenizer: str) -> Non
     if tokenizer == "words" and not entry.words:
         words = ", ".join(sorted(n.name for n in NAMED.values() if n.words))
         raise ValueError(
-            f"tokenizer='words' is for texts that are already cut into words ({words}); "
-            "choose 'characters', 'bytes' or 'bpe'"
+            f"tokenizer='words' is for texts that are already cut into words ({words}); choose 'characters', 'bytes' or 'bpe'"
         )
 
 
@@ -172,8 +169,7 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
     if not names or not all(isinstance(name, str) for name in names):
         if raw.is_split:
             raise ValueError(
-                f"given: {type(given).__name__} values do not fit data that come in parts; "
-                "pass names, or True for labels"
+                f"given: {type(given).__name__} values do not fit data that come in parts; pass names, or True for labels"
             )
         return given
     if len(names) == 1 and names[0] in raw.conditions:
@@ -189,11 +185,7 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
         *raw.conditions,
         *(c for parts in raw.conditions.values() if hasattr(parts[0], "columns") for c in parts[0].columns),
     ]
-    has = (
-        f"has {', '.join(known[:6])}{', ...' if len(known) > 6 else ''}"
-        if known
-        else "has no columns or conditions to name"
-    )
+    has = f"has {', '.join(known[:6])}{', ...' if len(known) > 6 else ''}" if known else "has no columns or conditions to name"
     labels = "; pass given=True for its labels" if raw.labels[0] is not None else ""
     raise ValueError(f"given={given!r}: this data {has}{perhaps(names[0], known)}{labels}")
 
@@ -212,9 +204,7 @@ def _by_position(raw: Raw, split: tuple[float, float, float]) -> Raw:
         raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
     (sequence,) = raw.train
     first, second = (round(len(sequence) * share) for share in (split[0], split[0] + split[1]))
-    train, valid, test = (
-        [part] if len(part) else None for part in (sequence[:first], sequence[first:second], sequence[second:])
-    )
+    train, valid, test = ([part] if len(part) else None for part in (sequence[:first], sequence[first:second], sequence[second:]))
     if train is None:
         raise ValueError(f"split={split}: leaves nothing of {len(sequence)} steps to train on")
     return replace(raw, train=train, valid=valid, test=test, split=(1.0, 0.0, 0.0))

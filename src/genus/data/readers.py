@@ -99,12 +99,8 @@ def _reader_of(path: Path) -> Callable[..., Raw]:
     reader = _READERS.get(suffix)
     if reader is None or (name != path.name.lower() and suffix not in (".csv", ".tsv")):
         if suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib"):
-            raise ValueError(
-                f"{path}: a {suffix} file may hold code that runs when it is read; save the data as .npz or .parquet"
-            )
-        raise ValueError(
-            f"{path}: {suffix or 'no suffix'} is not known; the known ones are {', '.join(_READERS)}, and folders"
-        )
+            raise ValueError(f"{path}: a {suffix} file may hold code that runs when it is read; save the data as .npz or .parquet")
+        raise ValueError(f"{path}: {suffix or 'no suffix'} is not known; the known ones are {', '.join(_READERS)}, and folders")
     return reader
 
 
@@ -133,9 +129,7 @@ def read_csv(
     }
     try:
         if path.stat().st_size > BIG_TABLE:
-            return _streamed(
-                path, lambda: (_without_index(frame) for frame in pd.read_csv(path, chunksize=CHUNK, **options))
-            )
+            return _streamed(path, lambda: (_without_index(frame) for frame in pd.read_csv(path, chunksize=CHUNK, **options)))
         frame = _without_index(pd.read_csv(path, low_memory=False, **options))
     except pd.errors.EmptyDataError as error:
         raise ValueError(f"{path}: is empty") from error
@@ -194,9 +188,7 @@ def _parser_hint(message: str) -> str:
     cells = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
     if cells:
         expected, line, saw = cells.groups()
-        return (
-            f"line {line} has {saw} cells, but the lines before it have {expected}; quote cells that hold the separator"
-        )
+        return f"line {line} has {saw} cells, but the lines before it have {expected}; quote cells that hold the separator"
     return f"could not be read as a table ({message.strip()})"
 
 
@@ -207,8 +199,7 @@ def _checked_frame(frame: Any, path: Path, separator: str, header: bool, dtype: 
     for other in (";", "\t", "|", ","):
         if len(names) == 1 and other != separator and other in names[0]:
             raise ValueError(
-                f"{path}: is one column called {names[0]!r}; "
-                f"if its cells are separated by {other!r}, pass separator={other!r}"
+                f"{path}: is one column called {names[0]!r}; if its cells are separated by {other!r}, pass separator={other!r}"
             )
     if header and all(map(_is_number, names)):
         raise ValueError(f"{path}: its first line holds numbers ({', '.join(names[:3])}), not names; pass header=False")
@@ -453,13 +444,10 @@ class _Entry:
 
 
 def _folder_reader(path: Path) -> Callable[..., Raw]:
-    kinds = Counter(
-        kind for p in path.rglob("*") if _seen(p) for kind in (IMAGES, TEXTS, RECORDINGS) if p.suffix.lower() in kind
-    )
+    kinds = Counter(kind for p in path.rglob("*") if _seen(p) for kind in (IMAGES, TEXTS, RECORDINGS) if p.suffix.lower() in kind)
     if not kinds:
         raise ValueError(
-            f"{path}: this folder holds no images, texts or recordings; "
-            "pass the file itself, if it is a table or arrays"
+            f"{path}: this folder holds no images, texts or recordings; pass the file itself, if it is a table or arrays"
         )
     kind = kinds.most_common(1)[0][0]
     readers: dict[tuple[str, ...], Callable[..., Raw]] = {

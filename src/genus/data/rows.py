@@ -20,9 +20,7 @@ class Rows:
             shape, fortran, dtype = read(file)
             self._start = file.tell()
         if fortran or dtype.hasobject or not shape:
-            raise ValueError(
-                f"{self.path}: only C-ordered arrays of numbers are streamed; save numpy.ascontiguousarray of it"
-            )
+            raise ValueError(f"{self.path}: only C-ordered arrays of numbers are streamed; save numpy.ascontiguousarray of it")
         self.shape, self.dtype = shape, dtype
         if self.path.stat().st_size < self._start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize:
             raise ValueError(f"{self.path}: is shorter than its header says; write it again")
@@ -48,7 +46,7 @@ class Rows:
             return self[low:high][index - low]
         # a read a row: mapped, the pages around rows here and there would make most of the file resident
         rows = np.empty((len(index), *self.shape[1:]), self.dtype)
-        size, parts = item * self.dtype.itemsize, memoryview(rows.reshape(-1).view(np.uint8))
+        size, parts = item * self.dtype.itemsize, memoryview(rows.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         with open(self.path, "rb", buffering=0) as file:
             for place, number in enumerate(index.tolist()):
                 file.seek(self._start + number * size)

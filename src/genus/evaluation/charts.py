@@ -148,7 +148,8 @@ def bars(names: list[str], real: np.ndarray, generated: np.ndarray | None, name:
         body += f'<rect class="real" x="{x0:.1f}" y="{y:.1f}" width="{x1 - x0:.1f}" height="{base - y:.1f}"/>'
         if drawn:
             body += f'<line class="line a" x1="{x0:.1f}" x2="{x1:.1f}" y1="{mark:.1f}" y2="{mark:.1f}"/>'
-        body += f'<text x="{(x0 + x1) / 2:.1f}" y="{height - 5}" text-anchor="middle">{escape(_short(category, int(room / 6.2)))}</text>'
+        category = escape(_short(category, int(room / 6.2)))
+        body += f'<text x="{(x0 + x1) / 2:.1f}" y="{height - 5}" text-anchor="middle">{category}</text>'
     return svg(width, height, body, f"Shares of {name}: real and generated")
 
 

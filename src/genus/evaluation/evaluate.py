@@ -74,7 +74,7 @@ class Evaluation:
     def save(self, path: str | Path, title: str | None = None) -> Path:
         """Write the report, one HTML file; returns its path. Raises ValueError for another suffix."""
         from genus.evaluation.page import write_page
-        from genus.evaluation.report import evaluation_report
+        from genus.evaluation.evaluation_report import evaluation_report
 
         return write_page(path, lambda: evaluation_report(self, title))
 

@@ -109,8 +109,11 @@ class Run:
 
     def __init__(self, model: LearnsByGradient, train: Examples, valid: Examples | None, settings: Settings) -> None:
         self.model, self.settings = model, settings
-        asked = {"batch_size": settings.batch_size, "learning_rate": settings.learning_rate}
-        self.recipe = replace(model.recipe, **{name: value for name, value in asked.items() if value is not None})
+        self.recipe = replace(
+            model.recipe,
+            batch_size=settings.batch_size or model.recipe.batch_size,
+            learning_rate=settings.learning_rate or model.recipe.learning_rate,
+        )
         self.batches = model.batches(train, self.recipe.batch_size, settings.seed, settings.device)
         if self.batches.batch_size % settings.world:
             raise ValueError(
@@ -185,7 +188,9 @@ class Run:
                 loss = side(x, g)
             loss.backward()
             if self.recipe.clip is not None:
-                nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"] + optimiser.param_groups[1]["params"], self.recipe.clip)
+                nn.utils.clip_grad_norm_(
+                    optimiser.param_groups[0]["params"] + optimiser.param_groups[1]["params"], self.recipe.clip
+                )
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             losses.append(loss.detach())
@@ -273,7 +278,7 @@ class Run:
     def _keep(self) -> None:
         """Leave the model with the best, else the averaged, else the last parameters."""
         self.model.requires_grad_(True)
-        del self.model.elapsed
+        self.model.__dict__.pop("elapsed", None)
         kept = self.best_state if self.best_state is not None else self.average
         if kept is not None:
             self.model.load_state_dict(kept)
@@ -309,7 +314,9 @@ class Run:
             return contextlib.nullcontext()
         fast = settings.precision == "bfloat16"
         if settings.precision == "auto":
-            fast = torch.cuda.is_bf16_supported() if settings.device.type == "cuda" else self.model.channels_last and _cpu_has_bf16()
+            fast = (
+                torch.cuda.is_bf16_supported() if settings.device.type == "cuda" else self.model.channels_last and _cpu_has_bf16()
+            )
         return torch.autocast(settings.device.type, torch.bfloat16) if fast else contextlib.nullcontext()
 
     # -- checkpoints --------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class History:
             return
         if self._file is None:  # opened when there is something to say: a refusal leaves no folder
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, self._mode)
+            self._file = open(self._path, self._mode)  # noqa: SIM115 - closed by __exit__
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
 

@@ -137,7 +137,9 @@ class Learns(Model):
             if given is True:
                 data = data.with_labels_given()
             elif given is not None:
-                raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...), or pass given=True")
+                raise ValueError(
+                    "given: a Dataset carries its conditions; build it with Dataset.of(data, given=...), or pass given=True"
+                )
             train, valid = data.train, data.valid if len(data.valid) else None
         elif isinstance(data, Examples):
             train, valid = data, None

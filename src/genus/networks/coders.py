@@ -29,14 +29,24 @@ class Encoder(nn.Module):
     """Features (n, *feature_shape) and what they are given (n, given) -> (n, outputs)."""
 
     def __init__(
-        self, space: Space, outputs: int, *, given: int = 0, width: int, n_layers: int, dropout: float, architecture: Architecture,
+        self,
+        space: Space,
+        outputs: int,
+        *,
+        given: int = 0,
+        width: int,
+        n_layers: int,
+        dropout: float,
+        architecture: Architecture,
         activation: Callable[[], nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
         self.convolutional = convolves(space, architecture)
         if self.convolutional:
             channels, height, rows = space.feature_shape
-            self.body: nn.Module = ConvolutionalEncoder(channels + given, height, rows, outputs, hidden=max(16, width // 8), activation=activation)
+            self.body: nn.Module = ConvolutionalEncoder(
+                channels + given, height, rows, outputs, hidden=max(16, width // 8), activation=activation
+            )
         else:
             inputs = torch.Size(space.feature_shape).numel() + given
             self.body = MLP(inputs, outputs, width=width, n_layers=n_layers, dropout=dropout, activation=activation)

@@ -88,9 +88,7 @@ def expected_statistics(x: Tensor, log_weights: Tensor, means: Tensor, covarianc
     return _sums(x, None, log_weights, means, covariances, kind)
 
 
-def weighted_statistics(
-    x: Tensor, responsibilities: Tensor, means: Tensor, covariances: Tensor, kind: Kind
-) -> Statistics:
+def weighted_statistics(x: Tensor, responsibilities: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> Statistics:
     """The same sums, without log_likelihood, for responsibilities (K, n) from elsewhere: HMMs, labels."""
     return _sums(x, responsibilities, None, means, covariances, kind)
 
@@ -155,9 +153,7 @@ def normalise_(scores: Tensor) -> Tensor:
     return top.add_(total.log_())
 
 
-def choose_form(
-    x: Tensor, log_weights: Tensor | None, means: Tensor, covariances: Tensor, kind: Kind
-) -> "Expanded | Centred":
+def choose_form(x: Tensor, log_weights: Tensor | None, means: Tensor, covariances: Tensor, kind: Kind) -> "Expanded | Centred":
     """The fastest form whose worst rounding error, eps |x|^2 / (smallest eigenvalue of S), is below WORST_ERROR."""
     d = means.shape[1]
     if d == 0 or len(x) == 0:
@@ -345,9 +341,7 @@ def regress(covariances: Tensor, kind: Kind, seen: Tensor, missing: Tensor) -> t
     return slopes, (left + left.mT) / 2
 
 
-def complete_statistics(
-    statistics: Statistics, means: Tensor, covariances: Tensor, kind: Kind, seen: Tensor
-) -> Statistics:
+def complete_statistics(statistics: Statistics, means: Tensor, covariances: Tensor, kind: Kind, seen: Tensor) -> Statistics:
     """From the sums over the seen columns to those over all, missing entries at their conditional expectation:
 
         E[x | k, seen] = A_k x_seen + a_k,   A = [I; B],  a = [0; mu_m - B mu_s]
@@ -410,9 +404,7 @@ def _scattered_sums(x, given, log_weights, means, covariances, kind) -> Statisti
 # ---------------------------------------------------------------------------------------------------------- the M step
 
 
-def maximise(
-    statistics: Statistics, kind: Kind, floor: float = 1e-6, support: float = 1.0
-) -> tuple[Tensor, Tensor, Tensor]:
+def maximise(statistics: Statistics, kind: Kind, floor: float = 1e-6, support: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
     """(weights (K,), means (K, d), covariances) of greatest expected likelihood subject to S_k - F_k psd:
 
         F_k = floor I + min(1, support p / count_k)^2 W,   W = sum_k count_k S_k / n, the pooled covariance,

@@ -54,7 +54,9 @@ class Images(Space):
                 f"data: has shape {tuple(x.shape)}, but these images are (n, {', '.join(map(str, expected))}); crop or resize them"
             )
         if x.dtype is not torch.uint8 or self.levels < 256:
-            wrong = (x < 0) | (x >= self.levels) | (x != x.round() if x.is_floating_point() else torch.zeros_like(x, dtype=torch.bool))
+            wrong = (
+                (x < 0) | (x >= self.levels) | (x != x.round() if x.is_floating_point() else torch.zeros_like(x, dtype=torch.bool))
+            )
             if wrong.any():
                 image = int(wrong.reshape(len(x), -1).any(1).nonzero()[0])
                 value = x[image][wrong[image]].flatten()[0].item()

@@ -108,7 +108,7 @@ def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
 
 def _images(x: Any) -> Images:
     if x.ndim == 3:
-        return Images(1, *x.shape[1:], layout="nhw")
+        return Images(1, x.shape[1], x.shape[2], layout="nhw")
     if x.shape[1] in (1, 3, 4) and x.shape[3] not in (1, 3, 4):
         return Images(*x.shape[1:])
     if x.shape[3] in (1, 3, 4):

@@ -44,7 +44,7 @@ class Sequence(Space):
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
-        return self.item.feature_shape if self.ragged else (self.length, *self.item.feature_shape)  # type: ignore[return-value]
+        return self.item.feature_shape if self.ragged else (self.length, *self.item.feature_shape)  # type: ignore[arg-type,return-value]
 
     def features(self, x: Tensor) -> Tensor:
         return self.item.features(x.flatten(0, 1)).reshape(len(x), *self.feature_shape)
@@ -84,5 +84,3 @@ class Sequence(Space):
 
     def __repr__(self) -> str:
         return f"Sequence({self.item!r}, length={self.length})"
-
-

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from genus.spaces.ragged import Ragged
 
-Encoded = Tensor | Ragged
+Encoded: TypeAlias = Tensor | Ragged
 
 
 class Space:

@@ -34,7 +34,7 @@ class Tokens(Space):
         if vocabulary is None and self.tokenizer is None:
             raise ValueError("Tokens: pass vocabulary=, the number of different tokens, or a tokenizer")
         self.vocabulary = self.tokenizer.vocabulary if self.tokenizer else int(vocabulary or 0)
-        if vocabulary is not None and vocabulary != self.vocabulary or self.vocabulary < 1:
+        if (vocabulary is not None and vocabulary != self.vocabulary) or self.vocabulary < 1:
             raise ValueError(f"Tokens: vocabulary={vocabulary} does not fit: expected {max(self.vocabulary, 1)}")
         if ends and length is not None:
             raise ValueError("Tokens: points of one length need no end token; pass ends=False")

@@ -129,9 +129,7 @@ def cifar10(files: dict[str, Path]) -> Raw:
     train = np.frombuffer(b"".join(records[f"data_batch_{i}.bin"] for i in range(1, 6)), np.uint8).reshape(50000, 3073)
     test = np.frombuffer(records["test_batch.bin"], np.uint8).reshape(10000, 3073)
     parts = [part[:, 1:].reshape(-1, 3, 32, 32) for part in (train, test)]
-    return Raw(
-        parts[0], None, parts[1], labels=(train[:, 0], None, test[:, 0]), classes=OBJECTS, space=Images(3, 32, 32)
-    )
+    return Raw(parts[0], None, parts[1], labels=(train[:, 0], None, test[:, 0]), classes=OBJECTS, space=Images(3, 32, 32))
 
 
 @named(
@@ -172,9 +170,7 @@ def celeba(files: dict[str, Path], limit: int | None = None) -> Raw:
 
     archive = np.load(files["celeba_10k.npz"])
     parts = [range(a, min(b, a + (limit or b))) for a, b in ((0, 8000), (8000, 9000), (9000, 10000))]
-    attributes = pd.DataFrame(
-        archive["attributes"].astype(bool), columns=[str(name) for name in archive["attribute_names"]]
-    )
+    attributes = pd.DataFrame(archive["attributes"].astype(bool), columns=[str(name) for name in archive["attribute_names"]])
     faces = [_jpegs(archive, part, box=(0, 10, 89, 99), size=64) for part in parts]
     conditions = tuple(attributes.iloc[list(part)].reset_index(drop=True) for part in parts)
     return Raw.of(faces, conditions={"attributes": conditions}, space=Images(3, 64, 64))
@@ -228,9 +224,7 @@ def frey_faces(files: dict[str, Path]) -> Raw:
 def omniglot(files: dict[str, Path]) -> Raw:
     archive = np.load(files["omniglot_small.npz"])
     names = tuple(map(str, archive["alphabet_names"]))
-    return Raw(
-        archive["x28"][:, None], labels=(archive["alphabet"], None, None), classes=names, space=Images(1, 28, 28)
-    )
+    return Raw(archive["x28"][:, None], labels=(archive["alphabet"], None, None), classes=names, space=Images(1, 28, 28))
 
 
 @named(
@@ -308,9 +302,7 @@ def emoji(files: dict[str, Path], style: str = "noto", size: int = 32) -> Raw:
     import pandas as pd
 
     if style not in ("noto", "twemoji") or size not in (32, 64):
-        raise ValueError(
-            f"emoji: style={style!r}, size={size!r} is not there: style is 'noto' or 'twemoji', size 32 or 64"
-        )
+        raise ValueError(f"emoji: style={style!r}, size={size!r} is not there: style is 'noto' or 'twemoji', size 32 or 64")
     about = pd.read_csv(files["captions.csv"])
     classes, labels = _classes(about["category"])
     images = _channels_first(np.load(files[f"{style}_{size}.npz"])["x"])
@@ -348,9 +340,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _binarised(grey: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    return np.concatenate(
-        [(random.random_sample(part.shape) < part / 255).astype(np.uint8) for part in np.array_split(grey, 20)]
-    )
+    return np.concatenate([(random.random_sample(part.shape) < part / 255).astype(np.uint8) for part in np.array_split(grey, 20)])
 
 
 def _jpegs(

@@ -27,15 +27,11 @@ RATE = 8000  # hertz of the spoken digits
 )
 def fsdd(files: dict[str, Path], limit: int | None = None) -> Raw:
     """Recordings 0 to 4 of each speaker and digit are the test part."""
-    waves, digits, index = (
-        _fsdd_archive(files["fsdd.npz"]) if "fsdd.npz" in files else _fsdd_folder(files["recordings"])
-    )
+    waves, digits, index = _fsdd_archive(files["fsdd.npz"]) if "fsdd.npz" in files else _fsdd_folder(files["recordings"])
     parts = [np.flatnonzero(index >= 5)[:limit], np.flatnonzero(index < 5)[:limit]]
     train, test = ([waves[i].astype(np.float32) / 32768 for i in part] for part in parts)
     labels = (digits[parts[0]], None, digits[parts[1]])
-    return Raw(
-        train, None, test, labels=labels, classes=tuple("0123456789"), space=Sequence(Reals(())), sample_rate=RATE
-    )
+    return Raw(train, None, test, labels=labels, classes=tuple("0123456789"), space=Sequence(Reals(())), sample_rate=RATE)
 
 
 def _register_music(name: str, sentence: str, sizes: tuple[int, int, int]) -> None:

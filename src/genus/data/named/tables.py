@@ -61,9 +61,7 @@ def adult(files: dict[str, Path]) -> Raw:
 def california_housing(files: dict[str, Path]) -> Raw:
     import pandas as pd
 
-    return Raw(
-        pd.read_parquet(files["housing.parquet"]) if "housing.parquet" in files else pd.read_csv(files["housing.csv"])
-    )
+    return Raw(pd.read_parquet(files["housing.parquet"]) if "housing.parquet" in files else pd.read_csv(files["housing.csv"]))
 
 
 @named(

@@ -129,9 +129,7 @@ def imdb(files: dict[str, Path], limit: int | None = None) -> Raw:
     texts, labels = [], []
     for part in ("train", "test"):
         reviews, marks = (
-            _imdb_table(files["imdb.parquet"], part)
-            if "imdb.parquet" in files
-            else _imdb_folder(files["aclImdb"], part)
+            _imdb_table(files["imdb.parquet"], part) if "imdb.parquet" in files else _imdb_folder(files["aclImdb"], part)
         )
         mixed = np.random.RandomState(0).permutation(len(reviews))[:limit]  # the file has all of one kind first
         texts.append([reviews[i] for i in mixed])
@@ -152,9 +150,7 @@ def imdb(files: dict[str, Path], limit: int | None = None) -> Raw:
 def multi30k(files: dict[str, Path], language: str = "en") -> Raw:
     if language not in ("en", "de"):
         raise ValueError(f"multi30k: language={language!r} is not there: choose 'en' or 'de'")
-    parts = [
-        gzip.decompress(files[f"{part}.{language}.gz"].read_bytes()).decode() for part in ("train", "valid", "test2016")
-    ]
+    parts = [gzip.decompress(files[f"{part}.{language}.gz"].read_bytes()).decode() for part in ("train", "valid", "test2016")]
     return Raw.of([line.strip() for line in part.rstrip("\n").split("\n")] for part in parts)
 
 
@@ -173,9 +169,7 @@ def tatoeba(files: dict[str, Path], language: str = "en") -> Raw:
         raise ValueError(f"tatoeba: language={language!r} is not there: choose 'en' or 'tr'")
     lines = files["short.tsv"].read_text(encoding="utf-8").rstrip("\n").split("\n")
     sentences = (line.split("\t")[("en", "tr").index(language)] for line in lines)
-    return Raw(
-        list(dict.fromkeys(sentences))
-    )  # each once: a translated sentence stands there once for each translation
+    return Raw(list(dict.fromkeys(sentences)))  # each once: a translated sentence stands there once for each translation
 
 
 # -- parts -------------------------------------------------------------------------------------------------------
@@ -203,7 +197,5 @@ def _imdb_table(path: Path, part: str) -> tuple[list[str], np.ndarray]:
 
 
 def _imdb_folder(path: Path, part: str) -> tuple[list[str], np.ndarray]:
-    found = [
-        (file, mark) for mark, kind in enumerate(("neg", "pos")) for file in sorted((path / part / kind).glob("*.txt"))
-    ]
+    found = [(file, mark) for mark, kind in enumerate(("neg", "pos")) for file in sorted((path / part / kind).glob("*.txt"))]
     return [file.read_text(encoding="utf-8") for file, _ in found], np.array([mark for _, mark in found])

@@ -48,4 +48,6 @@ class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
         return self.fitted_space.from_standardised(z)
 
     def fill(self, x: Tensor) -> Tensor:
-        return self.fill_density(x, lambda z: gaussians.fill(z, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full"))
+        return self.fill_density(
+            x, lambda z: gaussians.fill(z, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full")
+        )

@@ -1,0 +1,542 @@
+"""The ways of learning: seeds, early stopping, averages, schedules, resuming, streams, many processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import zoo
+from zoo import cases, same_state, state_of
+
+import genus
+from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture
+from genus.data import Rows, examples_of
+from genus.learning import LearnsByGradient
+from genus.learning.batches import Shuffled, Windows
+from genus.learning.checkpoint import Checkpoints
+from genus.learning.gradient import Run
+from genus.learning.history import read_history
+from genus.learning.learns import Settings
+from genus.model import Model
+from genus.registry import model_classes
+
+CPU = torch.device("cpu")
+X = zoo.moons(200)
+
+
+def tiny(**options):
+    return VAE(latent_dim=2, width=8, n_layers=1, **options)
+
+
+def fit(model, data=X, **options):
+    return model.fit(data, **{"steps": 60, "batch_size": 20, "progress": False, "device": "cpu", **options})
+
+
+def with_recipe(monkeypatch, **changes):
+    monkeypatch.setattr(VAE, "recipe", replace(VAE.recipe, **changes))
+
+
+# ------------------------------------------------------------------------------------------------------------- seeds
+
+
+@pytest.mark.parametrize("case", cases(on=("reals", "words", "binary")), ids=str)
+def test_the_seed_decides_every_weight(case):
+    one, again, other = (state_of(case.fit(seed=s)) for s in (5, 5, 6))
+    assert same_state(one, again)
+    if issubclass(case.cls, LearnsByGradient):
+        assert not same_state(one, other)
+
+
+def test_batches_are_a_function_of_the_step():
+    examples = examples_of(torch.arange(100.0)[:, None])
+    there = Shuffled(examples, 20, 0, CPU)
+    forwards = [there.batch(t, 0, 1)[0].flatten().tolist() for t in range(15)]
+    back = Shuffled(examples, 20, 0, CPU)
+    assert [back.batch(t, 0, 1)[0].flatten().tolist() for t in reversed(range(15))] == forwards[::-1]
+    for epoch in range(3):
+        assert sorted(sum(forwards[5 * epoch : 5 * epoch + 5], [])) == list(range(100))
+    assert forwards[:5] != forwards[5:10]
+    assert forwards != [Shuffled(examples, 20, 1, CPU).batch(t, 0, 1)[0].flatten().tolist() for t in range(15)]
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_share_one_global_batch(world):
+    examples = examples_of(torch.arange(100.0)[:, None])
+    batches = Shuffled(examples, 20, 0, CPU)
+    whole = batches.batch(7, 0, 1)[0]
+    parts = [batches.batch(7, rank, world)[0] for rank in range(world)]
+    assert {len(part) for part in parts} == {20 // world}
+    torch.testing.assert_close(torch.stack(parts, 1).flatten(0, 1), whole)
+    text = genus.spaces.Ragged.of([torch.arange(500)])
+    windows = Windows(text, 9, 8, 0, CPU)
+    whole = windows.batch(3, 0, 1)[0]
+    assert whole.shape == (8, 9) and bool((whole.diff() == 1).all())
+    assert torch.equal(torch.stack([windows.batch(3, rank, world)[0] for rank in range(world)], 1).flatten(0, 1), whole)
+
+
+def test_epochs_are_passes_over_the_data(monkeypatch):
+    seen = []
+    monkeypatch.setattr(VAE, "loss", watching(VAE.loss, lambda x: seen.append(len(x))))
+    fit(tiny(), steps=None, epochs=3, batch_size=32)
+    assert seen == [32] * (3 * (200 // 32))
+
+
+def watching(method, look):
+    def watched(self, x, g):
+        look(x)
+        return method(self, x, g)
+
+    return watched
+
+
+# ------------------------------------------------------------------------------------- validation, averages, schedule
+
+
+def test_the_best_by_validation_is_kept(monkeypatch, tmp_path):
+    """The loss on held-out data falls, then rises: what is kept is where it was least."""
+    watched, states = [], []
+
+    def validation_loss(self, x, g):
+        states.append(state_of(self))
+        watched.append(abs(len(watched) - 12) + 1.0)
+        return torch.full((len(x),), watched[-1])
+
+    monkeypatch.setattr(VAE, "validation_loss", validation_loss)
+    with_recipe(monkeypatch, patience=5, evaluations=30)
+    model = fit(tiny(), validation=0.2, run=tmp_path)
+    assert len(watched) == 18  # twelve better, the best, five worse: then it stopped
+    assert same_state(state_of(model), states[12])
+    history = read_history(tmp_path / "history.jsonl")
+    assert [record["validation"] for record in history] == watched
+    assert history[-1]["step"] == 36 < 60
+
+
+def test_without_patience_it_runs_to_the_end(monkeypatch, tmp_path):
+    monkeypatch.setattr(VAE, "validation_loss", lambda self, x, g: torch.full((len(x),), 1.0))
+    with_recipe(monkeypatch, patience=None)
+    fit(tiny(), validation=0.2, run=tmp_path)
+    assert read_history(tmp_path / "history.jsonl")[-1]["step"] == 60
+
+
+def test_a_share_held_out_is_not_trained_on(monkeypatch):
+    seen = set()
+    monkeypatch.setattr(VAE, "loss", watching(VAE.loss, lambda x: seen.update(x[:, 0].tolist())))
+    fit(tiny(), validation=0.25, batch_size=150)
+    assert len(seen) == 150
+
+
+def test_validation_data_come_from_the_dataset_the_argument_or_a_share(tmp_path):
+    data = Dataset.of(X, split=(0.6, 0.4, 0.0))
+    ways = {"dataset": (data, None), "examples": (data.train, data.valid), "raw": (data.train, data.valid.raw)}
+    for name, (train, valid) in ways.items():
+        fit(tiny(), train, validation=valid, run=tmp_path / name)
+    one, two, three = ((tmp_path / name / "history.jsonl").read_text() for name in ways)
+    assert one == two == three and "validation" in one
+    fit(tiny(), data.train, run=tmp_path / "none")
+    assert "validation" not in (tmp_path / "none" / "history.jsonl").read_text()
+
+
+def test_validation_changes_nothing_of_the_path(tmp_path):
+    """Watching draws no numbers of the training: the losses are those of a run that is not watched."""
+    data = Dataset.of(X, split=(0.6, 0.4, 0.0))
+    fit(tiny(), data, run=tmp_path / "watched")
+    fit(tiny(), data.train, run=tmp_path / "alone")
+    losses = [[r["model"] for r in read_history(tmp_path / run / "history.jsonl")] for run in ("watched", "alone")]
+    assert losses[0] == losses[1] and len(set(losses[0])) > 10
+
+
+def test_the_average_follows_the_parameters(monkeypatch):
+    """Against the recursion written out: a <- a + (1 - d_t)(p - a), d_t = min(decay, (1 + t) / (10 + t))."""
+    path = []
+
+    def follow(self, average, plain=Run._follow):
+        path.append({n: t.clone() for n, t in self.model.state_dict().items()})
+        start = {n: t.clone() for n, t in average.items()} if len(path) == 1 else None
+        if start:
+            path.insert(0, start)
+        plain(self, average)
+
+    with_recipe(monkeypatch, average=0.9)
+    monkeypatch.setattr(Run, "_follow", follow)
+    model = fit(tiny(), steps=25)
+    expected = path[0]
+    for step, present in enumerate(path[1:]):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = {n: decay * expected[n].double() + (1 - decay) * present[n].double() for n in expected}
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor.double(), expected[name], rtol=1e-5, atol=1e-6)
+    assert not same_state(state_of(model), path[-1])
+
+
+@pytest.mark.parametrize("decay", ["cosine", "linear", "constant"])
+def test_the_learning_rate_warms_up_and_decays(decay, monkeypatch):
+    rates = []
+    plain = torch.optim.AdamW.step
+
+    def step(self, *args, **kwargs):
+        rates.append({group["lr"] for group in self.param_groups})
+        return plain(self, *args, **kwargs)
+
+    with_recipe(monkeypatch, decay=decay, warmup=0.1)
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    fit(tiny(), steps=100, learning_rate=0.01)
+    assert all(len(rate) == 1 for rate in rates)
+    rates = [rate.pop() for rate in rates]
+    assert rates[:10] == pytest.approx([0.001 * (t + 1) for t in range(10)])
+    after = {
+        "cosine": lambda s: 0.5 * (1 + math.cos(math.pi * s)), "linear": lambda s: 1 - s, "constant": lambda s: 1.0
+    }[decay]  # fmt: skip
+    assert rates[10:] == pytest.approx([0.01 * after((t - 10) / 90) for t in range(10, 100)])
+
+
+def test_weight_decay_moves_matrices_only(monkeypatch):
+    """A loss without slope: what is left is the decay, w <- w (1 - lr * decay), and biases stand still."""
+    with_recipe(monkeypatch, weight_decay=0.5, decay="constant", warmup=0.0, average=0.0)
+    monkeypatch.setattr(VAE, "loss", lambda self, x, g: sum(p.sum() for p in self.parameters()) * 0 * x[:, 0])
+    with torch.random.fork_rng():
+        start = state_of(fit(tiny(), steps=1, learning_rate=1e-12))
+    end = state_of(fit(tiny(), steps=10, learning_rate=0.01))
+    for name in start:
+        factor = (1 - 0.005) ** 10 if start[name].dim() >= 2 else 1.0
+        torch.testing.assert_close(end[name], start[name] * factor, rtol=1e-5, atol=1e-7)
+
+
+def test_float64_and_its_refusal_of_others():
+    model = fit(tiny(), X.double(), precision="float64")
+    assert {p.dtype for p in model.parameters()} == {torch.float64}
+    assert math.isfinite(model.log_likelihood(X.double()).mean)
+    assert {p.dtype for p in fit(tiny(), X.double()).parameters()} == {torch.float32}
+
+
+# --------------------------------------------------------------------------------------------- when the loss is no number
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(monkeypatch, tmp_path):
+    monkeypatch.setattr(Run, "CHECKPOINT_SECONDS", 0.0)
+    calls = 0
+    plain = VAE.loss
+
+    def loss(self, x, g):
+        nonlocal calls
+        calls += 1
+        return plain(self, x, g) * (math.nan if calls == 38 else 1)
+
+    monkeypatch.setattr(VAE, "loss", loss)
+    model = tiny()
+    with pytest.raises(FloatingPointError, match="not a number at step 37; the last good checkpoint is kept.*learning_rate"):
+        fit(model, run=tmp_path)
+    assert model.space is None and not (tmp_path / "config.json").exists()
+    tensors, about = Checkpoints(tmp_path).latest()
+    assert 0 < about["step"] <= 37
+    assert all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point())
+    assert read_history(tmp_path / "history.jsonl")[-1]["step"] <= 37
+    monkeypatch.setattr(VAE, "loss", plain)
+    fit(model, run=tmp_path, resume=True)
+    assert model.space is not None and same_state(state_of(model), state_of(fit(tiny())))
+
+
+def test_em_that_finds_no_number_says_so(monkeypatch):
+    def expect(self, batch, plain=GaussianMixture.expect):
+        return {**plain(self, batch), "log_likelihood": torch.tensor(math.nan)}
+
+    monkeypatch.setattr(GaussianMixture, "expect", expect)
+    with pytest.raises(FloatingPointError, match="not a number in any of 2 starts"):
+        GaussianMixture(n_components=2, n_init=2).fit(X, progress=False)
+
+
+# --------------------------------------------------------------------------------------------------- runs and resuming
+
+
+def test_a_run_leaves_its_model_history_and_settings(tmp_path):
+    model = fit(tiny(), run=tmp_path / "deep" / "run", validation=0.1)
+    run = tmp_path / "deep" / "run"
+    assert same_state(state_of(genus.load_model(run)), state_of(model))
+    history = read_history(run / "history.jsonl")
+    assert history[-1]["step"] == 60 and set(history[0]) == {"step", "model", "validation"}
+    assert [r["step"] for r in history] == sorted({r["step"] for r in history})
+    assert json.loads((run / "run.json").read_text())["steps"] == 60
+    assert len(list((run / "checkpoints").iterdir())) == 1
+
+
+CHANGED = [
+    ({"steps": 80}, "steps=60, not 80"),
+    ({"seed": 1}, "seed=0, not 1"),
+    ({"batch_size": 10}, "batch_size=20, not 10"),
+    ({"learning_rate": 0.5}, "learning_rate"),
+]
+
+
+@pytest.mark.parametrize("change, words", CHANGED, ids=[w for _, w in CHANGED])
+def test_a_run_resumed_with_other_settings_is_refused(change, words, tmp_path):
+    fit(tiny(), run=tmp_path)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(ValueError, match=f"resume: the run in .* has .*{words}") as error:
+        fit(tiny(), run=tmp_path, resume=True, **change)
+    assert "another run folder" in str(error.value)
+    assert before == {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+
+def test_a_run_resumed_as_another_model_is_refused(tmp_path):
+    fit(tiny(), run=tmp_path)
+    for other in (tiny(beta=2.0), VAE(latent_dim=3, width=8, n_layers=1)):
+        with pytest.raises(ValueError, match="hyper_parameters"):
+            fit(other, run=tmp_path, resume=True)
+    with pytest.raises(ValueError, match="steps_per_epoch|data"):
+        fit(tiny(), X[:100], run=tmp_path, resume=True)
+
+
+def test_a_run_resumed_on_other_data_is_refused(tmp_path):
+    fit(tiny(), run=tmp_path)
+    with pytest.raises(ValueError, match="data"):
+        fit(tiny(), X * 5 + 1, run=tmp_path, resume=True)
+
+
+def test_a_new_run_in_an_old_folder_starts_anew(tmp_path):
+    fit(tiny(), run=tmp_path)
+    other = fit(tiny(), X * 2, run=tmp_path, seed=4)
+    assert same_state(state_of(other), state_of(fit(tiny(), X * 2, seed=4)))
+    assert same_state(state_of(genus.load_model(tmp_path)), state_of(other))
+
+
+def test_resume_without_a_run_to_resume_begins(tmp_path):
+    model = fit(tiny(), run=tmp_path / "new", resume=True)
+    assert same_state(state_of(model), state_of(fit(tiny())))
+
+
+def test_going_on_elsewhere_is_told(tmp_path, monkeypatch):
+    fit(tiny(), run=tmp_path)
+    monkeypatch.setattr("genus.learning.gradient.environment", lambda *_: {"torch": "0.0", "threads": 1, "device": "cpu", "processes": 1})
+    with pytest.warns(UserWarning, match="torch .* then and 0.0 now.*bits will differ"):
+        fit(tiny(), run=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("model", [Gaussian(), GaussianMixture(n_components=2)], ids=lambda m: type(m).__name__)
+def test_closed_forms_and_em_resume_by_running_again(model, tmp_path):
+    model.fit(X, run=tmp_path, progress=False)
+    before = state_of(model)
+    assert same_state(state_of(model.fit(X, run=tmp_path, resume=True, progress=False)), before)
+    assert same_state(state_of(genus.load_model(tmp_path)), before)
+
+
+def test_em_writes_a_likelihood_that_never_falls(tmp_path):
+    GaussianMixture(n_components=3, n_init=2, support=0.0).fit(X.double(), run=tmp_path, progress=False)
+    history = read_history(tmp_path / "history.jsonl")
+    for start in (0, 1):
+        values = [r["log_likelihood"] for r in history if r["start"] == start]
+        assert len(values) > 2 and all(b >= a - 1e-9 for a, b in zip(values, values[1:]))
+
+
+def test_more_starts_are_never_worse():
+    data = torch.cat([X.double(), X.double() * 0.3 + 4])
+    one, many = (GaussianMixture(n_components=6, n_init=n).fit(data, progress=False, seed=3) for n in (1, 6))
+    assert many.log_likelihood(data).mean >= one.log_likelihood(data).mean - 1e-9
+
+
+def test_em_that_is_cut_short_warns():
+    with pytest.warns(UserWarning, match="stopped after max_iter=2"):
+        GaussianMixture(n_components=3, max_iter=2).fit(X, progress=False)
+
+
+# -------------------------------------------------------------------------------------------- data larger than memory
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    make = np.random.default_rng(0)
+    data = make.normal(size=(3000, 3)) @ make.normal(size=(3, 3)) + 50
+    np.save(tmp_path / "rows.npy", data)
+    return Rows(tmp_path / "rows.npy"), torch.from_numpy(data)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gaussian-mixture", "vae"])
+def test_rows_on_disk_are_learned_as_in_memory(name, on_disk):
+    rows, data = on_disk
+    options = {"steps": 40} if name == "vae" else {"batch_size": 256}
+    one, other = (
+        zoo.quickly(zoo.small(model_classes()[name]), raw, **{**({"steps": 40} if name == "vae" else {}), **options})
+        for raw in (rows, data)
+    )
+    assert same_state(state_of(one), state_of(other))
+    torch.testing.assert_close(one.log_likelihood(rows).nats, other.log_likelihood(data).nats, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gaussian-mixture"])
+def test_statistics_add_up_whatever_the_chunks(name, on_disk):
+    _, data = on_disk
+    whole, parts = (zoo.quickly(zoo.small(model_classes()[name]), data, batch_size=size) for size in (3000, 97))
+    for one, other in zip(whole.state_dict().values(), parts.state_dict().values()):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_rows_with_infinity_or_cut_off_are_refused(tmp_path):
+    data = np.ones((10, 2))
+    data[7, 1] = np.inf
+    np.save(tmp_path / "a.npy", data)
+    with pytest.raises(ValueError, match="row 7 holds infinity"):
+        Gaussian().fit(Rows(tmp_path / "a.npy"))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "b.npy").write_bytes(content[:-16])
+    with pytest.raises(ValueError, match="shorter than its header says"):
+        Rows(tmp_path / "b.npy")
+
+
+# ------------------------------------------------------------------------------------------------------ many processes
+
+SCRIPT = """
+import json, sys, torch, genus
+torch.set_num_threads(1)
+import torch.distributed as dist
+from genus.learning.batches import Shuffled
+make = torch.Generator().manual_seed(0)
+X = torch.randn(1000, 3, generator=make, dtype=torch.float64) @ torch.randn(3, 3, generator=make, dtype=torch.float64)
+X[500:] += 6
+out = sys.argv[1]
+result = {}
+options = dict(progress=False, device="cpu", seed=1)
+for name, model, extra in [
+    ("gaussian", genus.Gaussian(), {"batch_size": 100}),
+    ("mixture", genus.GaussianMixture(n_components=2, max_iter=30), {"batch_size": 100}),
+    ("vae", genus.VAE(latent_dim=2, width=16, n_layers=1, dropout=0.0), {"steps": 40, "batch_size": 64, "validation": 0.2, "run": out + "/vae"}),
+    ("gan", genus.GAN(latent_dim=2, width=16, n_layers=1), {"steps": 40, "batch_size": 64, "run": out + "/gan"}),
+]:
+    model.fit(X, **options, **extra)
+    result[name] = {key: value.double().tolist() for key, value in model.state_dict().items()}
+    if hasattr(model, "log_likelihood"):
+        result[name + " score"] = model.log_likelihood(X).mean
+rank = dist.get_rank() if dist.is_initialized() else 0
+world = dist.get_world_size() if dist.is_initialized() else 1
+result["world"] = world
+json.dump(result, open(f"{out}/rank-{rank}-of-{world}.json", "w"))
+if dist.is_initialized():
+    dist.destroy_process_group()
+"""
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """The same script on one process and on two: {(rank, world): result}."""
+    folder = tmp_path_factory.mktemp("processes")
+    (folder / "script.py").write_text(SCRIPT)
+    path = os.pathsep.join([str(Path(__file__).parent.parent / "src"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    results = {}
+    for world, prefix in ((1, []), (2, torchrun)):
+        out = folder / str(world)
+        out.mkdir()
+        done = subprocess.run(
+            [sys.executable, *prefix, str(folder / "script.py"), str(out)], env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        for rank in range(world):
+            results[rank, world] = json.loads((out / f"rank-{rank}-of-{world}.json").read_text())
+        results["history", world] = {m: read_history(out / m / "history.jsonl") for m in ("vae", "gan")}
+    assert results[0, 1]["world"] == 1 and results[1, 2]["world"] == 2
+    return results
+
+
+def tensors(result):
+    return {name: torch.tensor(value, dtype=torch.float64) for name, value in result.items()}
+
+
+@pytest.mark.parametrize("name", ["gaussian", "mixture", "vae", "gan"])
+def test_every_process_ends_with_the_same_parameters(processes, name):
+    assert processes[0, 2][name] == processes[1, 2][name]
+
+
+@pytest.mark.parametrize("name", ["gaussian", "mixture"])
+def test_statistics_of_two_processes_are_those_of_one(processes, name):
+    one, two = tensors(processes[0, 1][name]), tensors(processes[0, 2][name])
+    for key in one:
+        torch.testing.assert_close(two[key], one[key], rtol=1e-9, atol=1e-9)
+    assert processes[0, 2][f"{name} score"] == pytest.approx(processes[0, 1][f"{name} score"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["vae", "gan"])
+def test_two_processes_play_the_same_game(processes, name):
+    """Noise is keyed by rank, so losses are close and not equal; a gradient not averaged would drift away."""
+    one, two = processes["history", 1][name], processes["history", 2][name]
+    assert [r["step"] for r in one] == [r["step"] for r in two]
+    for key in one[-1].keys() - {"step"}:
+        assert two[0][key] == pytest.approx(one[0][key], rel=0.35)
+        assert two[-1][key] == pytest.approx(one[-1][key], rel=0.35)
+    if name == "vae":
+        assert processes[0, 2]["vae score"] == pytest.approx(processes[0, 1]["vae score"], abs=0.5)
+    start, end = tensors(processes[0, 1][name]), tensors(processes[0, 2][name])
+    assert any(not torch.equal(start[key], end[key]) for key in start)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    settings = Settings(None, 10, 25, None, 0, CPU, "auto", None, False, False, 0, 2)
+    model = tiny()
+    model.space = examples_of(X).space
+    model.build(model.space)
+    with pytest.raises(ValueError, match="batch_size=25 must be a multiple of the 2 processes"):
+        Run(model, examples_of(X), None, settings)
+
+
+# ----------------------------------------------------------------------------------------------------------- games
+
+
+class Duel(LearnsByGradient):
+    """Two numbers: one climbs what the other descends (for these tests alone, 2026)."""
+
+    def build(self, space):
+        self.a, self.b = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+        self.seen = []
+
+    def players(self):
+        from genus.learning import Player
+
+        return [Player("a", (self.a,), self.loss_a), Player("b", (self.b,), self.loss_b, pace=0.5)]
+
+    def loss_a(self, x, g):
+        self.seen.append(("a", self.a.weight.requires_grad, self.b.weight.requires_grad, float(self.b.weight)))
+        return (self.a.weight * self.b.weight + self.a.weight**2).expand(len(x), 1)
+
+    def loss_b(self, x, g):
+        self.seen.append(("b", self.a.weight.requires_grad, self.b.weight.requires_grad, float(self.a.weight)))
+        return (-self.a.weight * self.b.weight + self.b.weight**2).expand(len(x), 1)
+
+    def validation_loss(self, x, g):
+        return None
+
+
+def test_players_take_turns_and_only_move_themselves(monkeypatch):
+    rates = []
+    plain = torch.optim.AdamW.step
+    monkeypatch.setattr(
+        torch.optim.AdamW, "step", lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), plain(self, *a, **k))[1]
+    )
+    model = fit(Duel(), steps=6)
+    assert [turn[:3] for turn in model.seen] == [("a", True, False), ("b", False, True)] * 6
+    own = [turn[3] for turn in model.seen]
+    assert len(set(own[0::2])) == 6 and len(set(own[1::2])) == 6  # each sees the other move between its turns
+    assert rates[1::2] == pytest.approx([rate / 2 for rate in rates[0::2]])
+    assert model.a.weight.requires_grad and model.b.weight.requires_grad
+
+
+def test_progress_is_for_people(capsys):
+    fit(tiny(), progress=True)
+    fit(tiny(), progress=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_gpt_learns_long_text_in_windows():
+    text = "abcd" * 300
+    model = GPT(n_layers=1, n_heads=2, width=16, context=16, dropout=0.0)
+    model.fit(Dataset.of([text]), steps=150, batch_size=8, progress=False, device="cpu")
+    assert model.log_likelihood([text[:400]]).nats_per_dim < 0.1
+    assert model.generate("ab", max_new_tokens=8, temperature=0) == "ab" + "cdabcdab"
+
+
+def test_the_base_classes_are_no_models():
+    assert not any(cls in (Model, LearnsByGradient) for cls in model_classes().values())
