@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Row:
     peer: str  # its name in the table
     needs: tuple[str, ...] = ()  # modules of the peer
     target: float = 1.0
-    measure: Literal["ratio", "difference", "rate"] = "ratio"  # ours / peer or the rate at least, a difference at most
+    measure: Literal["ratio", "rate"] = "ratio"  # what the target is of: ours / peer, or ours alone
     at_most: bool = False  # the target is an upper end
     agree: dict[str, float] = field(default_factory=dict)  # value -> relative difference allowed between the two
     pairs: int | None = None  # measured, where more would only take time
@@ -82,8 +83,6 @@ class Result:
         """What is held against the target, pair by pair."""
         if self.row.measure == "rate":
             return self.ours
-        if self.row.measure == "difference":
-            return [a - b for a, b in zip(self.ours, self.theirs)]
         return [a / b for a, b in zip(self.ours, self.theirs)]
 
     @property
@@ -177,7 +176,7 @@ def table(results: list[Result]) -> str:
         theirs = f"{row.peer} {statistics.median(result.theirs):.4g}" if result.theirs else "-"
         low, middle, high = min(result.compared), statistics.median(result.compared), max(result.compared)
         figures = f"{middle:.2f} ({low:.2f}..{high:.2f})"
-        figures = {"ratio": figures, "difference": f"difference {figures}", "rate": "-"}[row.measure]
+        figures = figures if row.measure == "ratio" else "-"
         target = f"{'<=' if row.at_most else '>='} {row.target:g}"
         lines.append(
             f"| {row.name} | {row.what} | {row.unit} | {ours} | {theirs} | {figures} | {target} | {'yes' if result.met else 'no'} |"
@@ -188,7 +187,9 @@ def table(results: list[Result]) -> str:
 def versions() -> dict[str, str]:
     """Of Python, of what runs and of the peers that are installed."""
     found = {"python": platform.python_version()}
-    for name in ("genus", "torch", "numpy", "scikit-learn", "transformers", "pythae"):
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        found["genus"] = tomllib.load(file)["project"]["version"]
+    for name in ("torch", "numpy", "scikit-learn", "transformers", "pythae"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,7 @@
-"""Importing genus beside importing torch: processor seconds of a fresh process, from compiled files."""
+"""What `import genus` takes beyond `import torch`: processor seconds of a fresh process, from compiled files.
+
+torch is imported first and in the same process: two processes differ by more than what is measured here.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,30 @@ import importlib
 import subprocess
 import sys
 import time
-from functools import partial
 
 from benchmarks.harness import Measured, Row
 
 
-def importing(name: str) -> Measured:
-    subprocess.run([sys.executable, "-c", f"import {name}"], check=True)  # compiles what is not, and warms the disk
-    start = time.process_time()
-    importlib.import_module(name)
-    return Measured(time.process_time() - start, {})
+def ours() -> Measured:
+    subprocess.run([sys.executable, "-c", "import genus"], check=True)  # compiles what is not, and warms the disk
+    seconds = []
+    for name in ("torch", "genus"):
+        start = time.process_time()
+        importlib.import_module(name)
+        seconds.append(time.process_time() - start)
+    return Measured(seconds[1], {"torch": seconds[0]})
 
 
 ROWS = [
     Row(
         name="import",
-        what="import genus beside import torch",
+        what="import genus after import torch",
         unit="CPU s",
-        ours=partial(importing, "genus"),
-        theirs=partial(importing, "torch"),
-        peer="torch",
-        needs=("torch",),
+        ours=ours,
+        theirs=None,
+        peer="-",
         target=0.1,
-        measure="difference",
+        measure="rate",
         at_most=True,
     )
 ]

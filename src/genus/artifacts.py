@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from genus.files import DamagedFile, header_shapes, read_tensors, tensor_bytes, write_atomically
 from genus.model import Conditional, Model
@@ -87,9 +88,18 @@ def load_model(folder: str | Path) -> Model:
     return model.eval()
 
 
+class _NoStart(TorchFunctionMode):
+    """Leaves random starts out: on the meta device they are nothing, and working that out wakes the compiler (a second)."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (torch.Tensor.normal_, torch.Tensor.uniform_):
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
 def _build_on_meta(model: Model, space: Any, path: Path) -> None:
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NoStart():
             model.build(space)
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{path}: these hyper-parameters make no {type(model).__name__}: {error}") from error
@@ -123,7 +133,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: is of format {config['format']!r}, but this genus reads {FORMAT}; update genus")
     weights = config["weights"]
     if not isinstance(weights, str) or Path(weights).name != weights or not weights.endswith(".safetensors") or len(weights) > 255:
-        raise ValueError(f"{path}: weights={weights!r} must be the name of a .safetensors file in the same folder")
+        raise ValueError(f"{path}: weights={weights!r:.80} must be the name of a .safetensors file in the same folder")
     if not isinstance(config["hyper_parameters"], dict) or not isinstance(config["model"], str):
         raise ValueError(f"{path}: model and hyper_parameters must be a name and an object")
     return config

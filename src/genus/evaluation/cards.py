@@ -22,6 +22,7 @@ SEEN = 5000  # training points looked through for the nearest
 
 
 def card(board: Leaderboard, entry: Entry) -> str:
+    """The part of the report that is about one model."""
     model, space = entry.model, board.space
     facts = []
     if entry.likelihood is not None:

@@ -38,7 +38,7 @@ TOUR: tuple[tuple[str, str, dict[str, object], dict[str, int], str], ...] = (
         "A generative adversarial network: a forger learns from a critic. It cannot say how probable anything is.",
     ),
     (
-        "gpt", "gpt", {"n_layers": 2, "width": 64}, {"steps": 900, "batch_size": 32},
+        "gpt", "gpt", {"n_layers": 2, "width": 64}, {"steps": 750, "batch_size": 32},
         "A small GPT, the kind of model that writes text, here writing one pixel after another.",
     ),
 )  # fmt: skip
@@ -56,9 +56,9 @@ def run_demo(folder: str | Path = "genus-demo", progress: bool = True, seed: int
     began = time.perf_counter()
     data = load_dataset("digits")
     tell(
-        f"The data: {len(data.train):,} handwritten digits of 8 x 8 pixels to learn from; {len(data.test)} more, by other writers, to judge by."
+        f"The data: {len(data.train):,} handwritten digits of 8 x 8 pixels to learn from, and {len(data.test)} more, by other\n"
+        "writers, to judge by. Six models will learn them. This takes about two minutes.\n"
     )
-    tell("Six models will learn them. This takes about two minutes.\n")
     comparison = Comparison(data, seed=seed, runs=folder / "runs", progress=progress)
     for number, (name, kind, hyper_parameters, options, sentence) in enumerate(TOUR, 1):
         tell(f"{number}. {sentence}")

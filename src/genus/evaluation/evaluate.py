@@ -73,8 +73,8 @@ class Evaluation:
 
     def save(self, path: str | Path, title: str | None = None) -> Path:
         """Write the report, one HTML file; returns its path. Raises ValueError for another suffix."""
-        from genus.evaluation.page import write_page
         from genus.evaluation.evaluation_report import evaluation_report
+        from genus.evaluation.page import write_page
 
         return write_page(path, lambda: evaluation_report(self, title))
 

@@ -28,8 +28,8 @@ def features_of(space: Space, x: Encoded) -> np.ndarray:
             return space.features(x).flatten(1).double().numpy()  # type: ignore[arg-type]
         return np.stack([_frequencies(s, space.n_symbols) for s in sequences])
     if isinstance(x, Ragged):
-        item = space.item  # type: ignore[attr-defined]
-        return np.stack([_moments(item.features(s).flatten(1).double().numpy()) for s in x])
+        steps = space.item.features(x.values).flatten(1).double()  # type: ignore[attr-defined]
+        return np.stack([_moments(s.numpy()) for s in Ragged(steps, x.offsets)])
     rows = space.features(x).flatten(1).double().numpy()
     missing = np.isnan(rows)
     if missing.any():  # a missing number is the mean, and a column says that it was missing

@@ -149,15 +149,13 @@ class Leaderboard:
             notes.append("None: the model has no likelihood, so the yardstick does not reach it; look at its samples and its AUC.")
         notes += self.across
         if self.data.entropy is not None:
-            notes.append(
-                f"The data's own entropy is {self.data.entropy:.3f} nats: no model's expected nats exceed {-self.data.entropy:.3f}.".replace(
-                    "-", "−"
-                )
-            )
+            truth = f"{-self.data.entropy:.3f}".replace("-", "−")
+            notes.append(f"The distribution that these data were drawn from gets {truth} nats: no model is expected to get more.")
         if self.baseline is not None:
             notes.append(
-                f"AUC: how well a classifier tells samples from held-out data; 0.5 is not at all, 1 is always. Real training data "
-                f"in place of samples get {self.baseline.auc:.3f} ± {self.baseline.standard_error:.3f}: but for chance, no model does better."
+                f"AUC: how well a classifier tells samples from held-out data; 0.5 is not at all, 1 is always. Real training "
+                f"data in place of samples get {self.baseline.auc:.3f} ± {self.baseline.standard_error:.3f}: but for chance, no model "
+                "does better."
             )
         return notes
 

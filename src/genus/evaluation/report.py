@@ -12,8 +12,9 @@ from genus.evaluation.latent_map import has_map
 from genus.evaluation.leaderboard import KINDS, NO_LIKELIHOOD, Leaderboard
 from genus.evaluation.page import figure, page, paragraph, section
 from genus.evaluation.pictures import is_image, is_plane
-from genus.evaluation.views import TINY, points_view, scatter_view, sheet_view
+from genus.evaluation.views import DOTS, TINY, points_view, scatter_view, sheet_view
 from genus.evaluation.wording import anchor, badge, count, foot, number, plus_minus, seconds, space_words, things
+from genus.model import CanSample
 from genus.spaces import Space, Tokens
 
 GUIDE = Path(__file__).with_name("guide.html")  # how to read the page
@@ -49,7 +50,8 @@ def _real_view(board: Leaderboard) -> str:
     part = data.train[: 64 if is_image(space) else 2000]
     told = f"{escape(data.name)}: {escape(space_words(space))}."
     if data.classes and data.train.labels is not None:
-        told += f" {len(data.classes)} kinds ({escape(', '.join(data.classes[:10]))}{', …' if len(data.classes) > 10 else ''}), which are not shown to the models."
+        named = ", ".join(data.classes[:10]) + (", …" if len(data.classes) > 10 else "")
+        told += f" {len(data.classes)} kinds ({escape(named)}), which are not shown to the models."
     if is_image(space):
         return paragraph(told) + figure(
             sheet_view(space, part[:48].raw, "real data", columns=16), _drawn(space, "Real, from the training data.")
@@ -66,23 +68,17 @@ def _gallery(board: Leaderboard) -> str:
         cells.append(figure(sheet_view(space, data.test[:64].raw, "real, held out"), "<strong>Real</strong>, held out"))
     else:
         reference = some(data.train, 4000, 0, "frame")
-        cells.append(
-            figure(
-                scatter_view(space, some(data.test, 600, 0, "dots"), reference, "real, held out"), "<strong>Real</strong>, held out"
-            )
-        )  # type: ignore[arg-type]
+        real = scatter_view(space, some(data.test, DOTS, 0, "dots"), reference, "real, held out")
+        cells.append(figure(real, "<strong>Real</strong>, held out"))
     for entry in board.entries:
         if entry.samples is None:
             continue
         if is_image(space):
             picture = sheet_view(space, entry.samples, f"sampled from {entry.name}")
         else:
-            drawn = (
-                space.encode(entry.model.sample(600, seed=board.seed))
-                if entry.model.given_space is None
-                else space.encode(entry.samples)
-            )  # type: ignore[attr-defined]
-            picture = scatter_view(space, drawn, reference, f"sampled from {entry.name}", entry.model)  # type: ignore[arg-type]
+            more = isinstance(entry.model, CanSample) and entry.model.given_space is None
+            drawn = entry.model.sample(DOTS, seed=board.seed) if more else entry.samples
+            picture = scatter_view(space, space.encode(drawn), reference, f"sampled from {entry.name}", entry.model)
         test = "" if entry.two_sample is None else f", AUC {entry.two_sample.auc:.2f}"
         cells.append(figure(picture, f"<strong>{escape(entry.name)}</strong>{test}"))
     return f'<div class="gallery">{"".join(cells)}</div>'
@@ -98,13 +94,14 @@ def _highlights(board: Leaderboard) -> str:
         group = [e for e in board.entries if e.kind == kind]
         if group:
             words = words if parts else words[0].upper() + words[1:]
-            parts.append(f"{words} <strong>{escape(group[0].name)}</strong> leads with {number(group[0].likelihood.mean, 1)} nats")  # type: ignore[union-attr]
+            nats = number(group[0].likelihood.mean, 1) if group[0].likelihood else ""
+            parts.append(f"{words} <strong>{escape(group[0].name)}</strong> leads with {nats} nats")
     told = f"{'; '.join(parts)}. " if parts else ""
-    tested = [e for e in board.entries if e.two_sample is not None]
+    tested = [(e.two_sample.auc, e.name) for e in board.entries if e.two_sample is not None]
     if tested:
-        best = min(tested, key=lambda e: e.two_sample.auc)  # type: ignore[union-attr]
+        auc, name = min(tested)
         real = f" (real data would get {board.baseline.auc:.2f})" if board.baseline else ""
-        told += f"Hardest to tell from real: samples of <strong>{escape(best.name)}</strong>, with an AUC of {best.two_sample.auc:.2f}{real}."  # type: ignore[union-attr]
+        told += f"Hardest to tell from real: samples of <strong>{escape(name)}</strong>, with an AUC of {auc:.2f}{real}."
     return paragraph(told) if told else ""
 
 
@@ -114,14 +111,14 @@ def _table(board: Leaderboard) -> str:
     heads = ["", "model", "nats", "bits/character" if text else "bits/dim", "AUC", "parameters", "fit", f"sample {samples}"]
     heads += ["nats/character"] if text else []
     best_auc = min((e.two_sample.auc for e in board.entries if e.two_sample), default=None)
-    parts = []
+    mark = lambda i: "" if i == 1 else ' class="n"'  # noqa: E731
+    parts: list[str] = []
     for kind in KINDS:
         rows = [row for row in board.rows if row["kind"] == kind]
         if not rows:
             continue
-        parts.append(
-            f'<tr class="group"><td colspan="{len(heads)}">{badge(kind)} <span class="note">{_group_words(kind, len(rows))}</span></td></tr>'
-        )
+        words = f'{badge(kind)} <span class="note">{_group_words(kind, len(rows))}</span>'
+        parts.append(f'<tr class="group"><td colspan="{len(heads)}">{words}</td></tr>')
         for row in rows:
             name = f'<a href="#{anchor(row["model"])}" style="color:inherit">{escape(row["model"])}</a>'
             if row["note"] and not (kind == "none" and row["note"] == NO_LIKELIHOOD):  # the badge says so
@@ -138,9 +135,8 @@ def _table(board: Leaderboard) -> str:
                 seconds(row["sample_seconds"]),
             ]
             cells += [number(row["nats_per_character"], 3)] if text else []
-            mark = lambda i: "" if i == 1 else ' class="n"'  # noqa: E731
             parts.append("<tr>" + "".join(f"<td{mark(i)}>{cell}</td>" for i, cell in enumerate(cells)) + "</tr>")
-    head = "".join(f'<th scope="col"{"" if i == 1 else " class=" + chr(34) + "n" + chr(34)}>{h}</th>' for i, h in enumerate(heads))
+    head = "".join(f'<th scope="col"{mark(i)}>{cell}</th>' for i, cell in enumerate(heads))
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n' + "\n".join(parts) + "\n</tbody></table></div>"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import torch
@@ -32,30 +31,28 @@ def key(space: Space) -> str:
 
 
 def things(space: Space, n: int) -> str:
-    words = (
-        "image"
-        if is_image(space)
-        else "row"
-        if isinstance(space, Table)
-        else "text"
-        if isinstance(space, Tokens) and space.tokenizer
-        else "example"
-    )
-    return words if n == 1 else f"{words}s"
+    """What to call n points of the space."""
+    word = "example"
+    if is_image(space):
+        word = "image"
+    elif isinstance(space, Table):
+        word = "row"
+    elif isinstance(space, Tokens) and space.tokenizer is not None:
+        word = "text"
+    return word if n == 1 else f"{word}s"
 
 
 def space_words(space: Space) -> str:
+    """What a point of the space is."""
     if isinstance(space, Images):
-        return f"images of {space.height} × {space.width} pixels, {'in colour, ' if space.channels >= 3 else ''}{space.levels} levels of brightness"
+        colour = "in colour, " if space.channels >= 3 else ""
+        return f"images of {space.height} × {space.width} pixels, {colour}{space.levels} levels of brightness"
     if isinstance(space, Table):
         return f"a table of {len(space.columns)} columns"
     if isinstance(space, Tokens) and space.tokenizer is not None:
-        return (
-            f"text, {space.vocabulary} different {'characters' if space.tokenizer.config()['kind'] == 'characters' else 'tokens'}"
-        )
-    if is_plane(space):
-        return "pairs of numbers"
-    return repr(space)
+        kind = "characters" if space.tokenizer.config()["kind"] == "characters" else "tokens"
+        return f"text, {space.vocabulary} different {kind}"
+    return "pairs of numbers" if is_plane(space) else repr(space)
 
 
 def count(n: int) -> str:

@@ -579,7 +579,7 @@ def initial_parameters(
 def standard(n_components: int, d: int, kind: Kind, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """Means and covariances of N(0, I), n_components times."""
     like = {"dtype": torch.float64, "device": device}
-    eye = torch.diag_embed(torch.ones(d, **like))  # torch.eye takes a second on the meta device
+    eye = torch.zeros(d, d, **like).fill_diagonal_(1)  # torch.eye takes a second on the meta device
     ones = torch.ones(n_components, d, **like)
     covariances = {"full": eye.repeat(n_components, 1, 1), "tied": eye, "diag": ones, "spherical": ones[:, 0]}[kind]
     return torch.zeros(n_components, d, **like), covariances

@@ -60,6 +60,8 @@ class Head:
 
 
 class Bernoulli(Head):
+    """x in {0, 1}: P(1) = sigmoid(h)."""
+
     per_coordinate = 1
 
     def log_prob(self, h: Tensor, x: Tensor) -> Tensor:
@@ -74,6 +76,8 @@ class Bernoulli(Head):
 
 
 class Categorical(Head):
+    """x in 0 .. L - 1: P(l) = softmax(h)_l."""
+
     def __init__(self, space: Space) -> None:
         super().__init__(space)
         self.per_coordinate = space.levels  # type: ignore[attr-defined]
@@ -93,6 +97,8 @@ class Categorical(Head):
 
 
 class DiscretisedLogistic(Head):
+    """x whole: the logistic distribution's mass between x and x + 1; beyond either end it belongs to the end."""
+
     per_coordinate = 2
 
     def __init__(self, space: Space) -> None:
@@ -125,6 +131,8 @@ class DiscretisedLogistic(Head):
 
 
 class Gaussian(Head):
+    """x real: N(m, s^2), m and log s from h."""
+
     per_coordinate = 2
 
     def log_prob(self, h: Tensor, x: Tensor) -> Tensor:

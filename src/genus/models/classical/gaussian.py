@@ -26,8 +26,8 @@ class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
     def build(self, space: Space) -> None:
         d = space.dims
         self.register_buffer("mean", torch.zeros(d, dtype=torch.float64))
-        # not torch.eye, which takes a second on the meta device (it wakes the compiler)
-        self.register_buffer("covariance", torch.diag_embed(torch.ones(d, dtype=torch.float64)))
+        # not torch.eye: on the meta device it wakes the compiler, which takes a second
+        self.register_buffer("covariance", torch.zeros(d, d, dtype=torch.float64).fill_diagonal_(1))
 
     def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
         return self.density_coordinates(x, settings.working_dtype(x))
