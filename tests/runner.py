@@ -18,7 +18,6 @@ import traceback
 
 import torch
 import torch._dynamo  # the first optimiser imports it, which takes seconds: here, once
-import tqdm.auto
 
 import genus
 from genus.learning.gradient import Run
@@ -80,7 +79,10 @@ def main() -> None:
         with os.fdopen(reader) as pipe:
             said = pipe.read()
         _, status = os.waitpid(child, 0)
-        print(json.dumps({"id": job["id"], "status": os.waitstatus_to_exitcode(status), "said": json.loads(said or "null")}), flush=True)
+        print(
+            json.dumps({"id": job["id"], "status": os.waitstatus_to_exitcode(status), "said": json.loads(said or "null")}),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -329,7 +329,13 @@ def score_cases():
         yield Case(model, "digits"), "too wide", torch.zeros(3, 8, 9, dtype=torch.uint8), "(n, 8, 8)", "crop or resize"
         yield Case(model, "whole"), "fractions", torch.full((3, 2), 0.5), "fractions", "pass the data as floats"
     yield Case("gaussian", "reals"), "NaN", with_value(math.nan), "row 3 holds NaN", "fill them"
-    yield Case("vae", "table"), "an unknown category", MIXED.assign(town="Corkk"), "'town' holds 'Corkk'", "perhaps you meant 'Cork'"
+    yield (
+        Case("vae", "table"),
+        "an unknown category",
+        MIXED.assign(town="Corkk"),
+        "'town' holds 'Corkk'",
+        "perhaps you meant 'Cork'",
+    )
     yield Case("vae", "table"), "a yes for a bool", MIXED.assign(smoker="yes"), "'smoker'", "'yes'"
     yield Case("gpt", "words"), "an unknown character", ["abc"], "'c' was not in the training text", "remove it"
     yield Case("gpt", "tokens"), "an unknown token", torch.full((3, 4), 3), "holds 3", "tokens run from 0 to 2"
@@ -338,9 +344,7 @@ def score_cases():
     yield Case("gpt", "tokens"), "fractions", torch.zeros(3, 4), "whole numbers", ""
 
 
-@pytest.mark.parametrize(
-    "case, what, data, words", [pytest.param(c, w, d, ws, id=f"{c}-{w}") for c, w, d, *ws in score_cases()]
-)
+@pytest.mark.parametrize("case, what, data, words", [pytest.param(c, w, d, ws, id=f"{c}-{w}") for c, w, d, *ws in score_cases()])
 def test_scoring_what_is_no_data_of_its_kind(case, what, data, words, fitted):
     model = fitted(case)
     before = zoo.state_of(model)

@@ -197,7 +197,7 @@ def test_features_of_every_space() -> None:
     series = genus.Sequence(Reals(2))
     assert features_of(series, Ragged.of([torch.zeros(4, 2), torch.zeros(0, 2)])).shape == (2, 11)
     holes = torch.tensor([[1.0, torch.nan], [0.0, 2.0]])
-    assert np.isfinite(features_of(Reals(2), holes)).all() and features_of(Reals(2), holes).shape == (2, 3)
+    assert np.isfinite(features_of(Reals(2), holes)).all() and features_of(Reals(2), holes).shape == (2, 4)
 
 
 # -- compare -------------------------------------------------------------------------------------------------------

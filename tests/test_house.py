@@ -87,7 +87,9 @@ def imports(path: Path):
     return list(visit(tree, False))
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.parent != SOURCE or f.stem not in OUTSIDE], ids=lambda p: str(p.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.parent != SOURCE or f.stem not in OUTSIDE], ids=lambda p: str(p.relative_to(SOURCE))
+)
 def test_imports_point_down(path):
     here = part_of(module_of(path))
     for module, inside in imports(path):
@@ -170,7 +172,7 @@ def test_the_public_names_are_the_documented_ones():
     models = {cls.__name__ for cls in model_classes().values()}
     public = {name for name in vars(genus) if not name.startswith("_")} - (MODULES - {"models"})
     assert public - DOCUMENTED - models == set(), "not documented: add it to DESIGN section 4, or hide it"
-    assert NEEDED <= public, f"missing: {NEEDED - public}"
+    assert public >= NEEDED, f"missing: {NEEDED - public}"
     assert models <= public, f"models without a public name: {models - public}"
     if hasattr(genus, "__all__"):
         assert set(genus.__all__) == public
@@ -183,7 +185,14 @@ def test_models_is_the_table_and_not_the_package():
 
 
 def test_names_on_the_command_line():
-    known = {"VAE": "vae", "GaussianMixture": "gaussian-mixture", "PixelCNN": "pixel-cnn", "GPT": "gpt", "RealNVP": "real-nvp", "GAN": "gan"}
+    known = {
+        "VAE": "vae",
+        "GaussianMixture": "gaussian-mixture",
+        "PixelCNN": "pixel-cnn",
+        "GPT": "gpt",
+        "RealNVP": "real-nvp",
+        "GAN": "gan",
+    }
     for name, want in known.items():
         assert name_of(type(name, (), {})) == want
     assert len({cls.__name__.lower() for cls in model_classes().values()}) == len(model_classes())
@@ -194,9 +203,27 @@ def test_the_signatures_of_section_4():
     from genus.model import CanGenerate, CanSample, HasLikelihood
 
     fit = inspect.signature(Learns.fit).parameters
-    promised = "given validation epochs steps batch_size learning_rate seed device precision run resume progress".split()
+    promised = [
+        "given",
+        "validation",
+        "epochs",
+        "steps",
+        "batch_size",
+        "learning_rate",
+        "seed",
+        "device",
+        "precision",
+        "run",
+        "resume",
+        "progress",
+    ]
     assert [n for n, p in fit.items() if p.kind is inspect.Parameter.KEYWORD_ONLY] == promised
-    assert (fit["seed"].default, fit["device"].default, fit["precision"].default, fit["progress"].default) == (0, "auto", "auto", True)
+    assert (fit["seed"].default, fit["device"].default, fit["precision"].default, fit["progress"].default) == (
+        0,
+        "auto",
+        "auto",
+        True,
+    )
     sample = inspect.signature(CanSample.sample).parameters
     assert list(sample) == ["self", "n", "given", "seed"]
     generate = set(inspect.signature(CanGenerate.generate).parameters)
@@ -219,7 +246,9 @@ def test_importing_genus_imports_nothing_heavy():
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules and m not in before]))"
     )
     path = os.pathsep.join([str(SOURCE.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
+    )
     assert json.loads(done.stdout) == []
 
 
@@ -235,7 +264,9 @@ def test_loading_a_small_model_wakes_no_compiler(tmp_path):
         "print('torch._dynamo' in sys.modules)"
     )
     path = os.pathsep.join([str(SOURCE.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
+    )
     assert done.stdout.strip() == "False"
 
 
@@ -298,5 +329,7 @@ def test_nothing_happens_in_the_constructor(name):
 
 
 def test_lines_fit_on_a_screen():
-    wide = [f"{p.relative_to(SOURCE)}:{i}" for p in FILES for i, line in enumerate(p.read_text().splitlines(), 1) if len(line) > 160]
+    wide = [
+        f"{p.relative_to(SOURCE)}:{i}" for p in FILES for i, line in enumerate(p.read_text().splitlines(), 1) if len(line) > 160
+    ]
     assert not wide, wide[:10]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -62,7 +63,7 @@ def test_batches_are_a_function_of_the_step():
     back = Shuffled(examples, 20, 0, CPU)
     assert [back.batch(t, 0, 1)[0].flatten().tolist() for t in reversed(range(15))] == forwards[::-1]
     for epoch in range(3):
-        assert sorted(sum(forwards[5 * epoch : 5 * epoch + 5], [])) == list(range(100))
+        assert sorted(n for batch in forwards[5 * epoch : 5 * epoch + 5] for n in batch) == list(range(100))
     assert forwards[:5] != forwards[5:10]
     assert forwards != [Shuffled(examples, 20, 1, CPU).batch(t, 0, 1)[0].flatten().tolist() for t in range(15)]
 
@@ -314,7 +315,9 @@ def test_resume_without_a_run_to_resume_begins(tmp_path):
 
 def test_going_on_elsewhere_is_told(tmp_path, monkeypatch):
     fit(tiny(), run=tmp_path)
-    monkeypatch.setattr("genus.learning.gradient.environment", lambda *_: {"torch": "0.0", "threads": 1, "device": "cpu", "processes": 1})
+    monkeypatch.setattr(
+        "genus.learning.gradient.environment", lambda *_: {"torch": "0.0", "threads": 1, "device": "cpu", "processes": 1}
+    )
     with pytest.warns(UserWarning, match="torch .* then and 0.0 now.*bits will differ"):
         fit(tiny(), run=tmp_path, resume=True)
 
@@ -332,7 +335,7 @@ def test_em_writes_a_likelihood_that_never_falls(tmp_path):
     history = read_history(tmp_path / "history.jsonl")
     for start in (0, 1):
         values = [r["log_likelihood"] for r in history if r["start"] == start]
-        assert len(values) > 2 and all(b >= a - 1e-9 for a, b in zip(values, values[1:]))
+        assert len(values) > 2 and all(b >= a - 1e-9 for a, b in itertools.pairwise(values))
 
 
 def test_more_starts_are_never_worse():
@@ -434,7 +437,11 @@ def processes(tmp_path_factory):
         out = folder / str(world)
         out.mkdir()
         done = subprocess.run(
-            [sys.executable, *prefix, str(folder / "script.py"), str(out)], env=environment, capture_output=True, text=True, timeout=240
+            [sys.executable, *prefix, str(folder / "script.py"), str(out)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         for rank in range(world):

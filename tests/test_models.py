@@ -97,7 +97,7 @@ def test_a_sample_is_in_the_space(case, fitted):
     if isinstance(model.space, Images):
         assert int(values.max()) < model.space.levels
     if isinstance(model.space, Tokens):
-        assert 0 <= int(values.min()) and int(values.max()) < model.space.n_symbols
+        assert int(values.min()) >= 0 and int(values.max()) < model.space.n_symbols
     if values.is_floating_point():
         assert bool(torch.isfinite(values).all())
     if isinstance(model.space, Table):
@@ -320,7 +320,9 @@ def exact_log_p(vae, points: torch.Tensor) -> torch.Tensor:
     weight = -0.5 * z.square() - 0.5 * math.log(2 * math.pi) + math.log(18 / 4000)
     with torch.no_grad():
         h = vae.decoder(z[:, None].float())
-        return torch.stack([(vae.observation.log_prob(h, x.expand(len(z), *x.shape)).double() + weight).logsumexp(0) for x in points])
+        return torch.stack(
+            [(vae.observation.log_prob(h, x.expand(len(z), *x.shape)).double() + weight).logsumexp(0) for x in points]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -787,7 +789,10 @@ def test_generating_goes_on_from_the_prompt(case, fitted):
     assert len(out) <= 4
     many = model.generate([prompt, prompt[:1]], max_new_tokens=2, seed=1)
     assert isinstance(many, list) and len(many) == 2
-    assert same(model.generate(prompt, max_new_tokens=2, temperature=0, seed=1), model.generate(prompt, max_new_tokens=2, temperature=0, seed=2))
+    assert same(
+        model.generate(prompt, max_new_tokens=2, temperature=0, seed=1),
+        model.generate(prompt, max_new_tokens=2, temperature=0, seed=2),
+    )
     assert same(model.generate(prompt, max_new_tokens=2, top_k=1), model.generate(prompt, max_new_tokens=2, temperature=0))
     assert len(model.generate(prompt, max_new_tokens=0)) == 2
 

@@ -92,8 +92,8 @@ class _NoStart(TorchFunctionMode):
     """Leaves random starts out: on the meta device they are nothing, and working that out wakes the compiler (a second)."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in (torch.Tensor.normal_, torch.Tensor.uniform_):
-            return args[0]
+        if function in (torch.Tensor.normal_, torch.Tensor.uniform_) or getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
         return function(*args, **(kwargs or {}))
 
 

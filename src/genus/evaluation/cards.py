@@ -48,7 +48,7 @@ def card(board: Leaderboard, entry: Entry) -> str:
     if entry.model.space is not None:
         left = _looks(board, entry)
         right = figure(_curve(entry), "Learning curve." if entry.history else "")
-        parts.append(f'<div class="pair"><div>{left}</div><div>{right}</div></div>' if left and right else left or right)
+        parts.append(f'<div class="pair"><div>{left or right}</div><div>{right if left else ""}</div></div>')
         if entry.samples is not None and not is_image(space) and not is_plane(space):
             drawn = entry.samples
             if not space.ragged and model.given_space is None:  # enough of them for marginals

@@ -26,15 +26,15 @@ TOUR: tuple[tuple[str, str, dict[str, object], dict[str, int], str], ...] = (
         "A mixture of ten Gaussians: ten clouds, found by EM. Will they be the ten digits?",
     ),
     (
-        "vae", "vae", {}, {"steps": 2400},
+        "vae", "vae", {}, {"steps": 2000},
         "A variational autoencoder: sixteen hidden numbers explain each digit.",
     ),
     (
-        "vae-2d", "vae", {"latent_dim": 2}, {"steps": 2400},
+        "vae-2d", "vae", {"latent_dim": 2}, {"steps": 2000},
         "A variational autoencoder with only two hidden numbers: worse, but two numbers make a map.",
     ),
     (
-        "gan", "gan", {}, {"steps": 2400},
+        "gan", "gan", {"width": 256, "n_layers": 2, "gamma": 0.01}, {"steps": 2000},
         "A generative adversarial network: a forger learns from a critic. It cannot say how probable anything is.",
     ),
     (

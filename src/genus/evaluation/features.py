@@ -20,8 +20,11 @@ WIDEST = 256  # features beyond this many are taken to their principal component
 COMPONENTS = 64  # as many as this, and how far off them a point lies
 
 
-def features_of(space: Space, x: Encoded) -> np.ndarray:
-    """Encoded points as (n, features), float64; an endless text is cut into pieces, each a row."""
+def features_of(space: Space, x: Encoded, with_missing: bool | None = None) -> np.ndarray:
+    """Encoded points as (n, features), float64; an endless text is cut into pieces, each a row.
+
+    with_missing: whether columns say where a number is missing; None: if any is.
+    """
     if isinstance(space, Tokens):
         sequences = list(x) if space.ends or not space.ragged else pieces(x)
         if not space.ragged and space.dims * space.n_symbols <= 4 * WIDEST:
@@ -30,20 +33,21 @@ def features_of(space: Space, x: Encoded) -> np.ndarray:
     if isinstance(x, Ragged):
         steps = space.item.features(x.values).flatten(1).double()  # type: ignore[attr-defined]
         return np.stack([_moments(s.numpy()) for s in Ragged(steps, x.offsets)])
-    rows = space.features(x).flatten(1).double().numpy()
-    missing = np.isnan(rows)
-    if missing.any():  # a missing number is the mean, and a column says that it was missing
-        rows = np.concatenate([np.where(missing, 0.0, rows), missing[:, missing.any(0)].astype(float)], 1)
+    rows = np.nan_to_num(space.features(x).flatten(1).double().numpy())  # a missing number is the mean
+    if has_missing(x) if with_missing is None else with_missing:
+        rows = np.concatenate([rows, torch.isnan(x.flatten(1)).double().numpy()], 1)
     return rows
 
 
 def features_of_both(space: Space, first: Encoded, second: Encoded) -> tuple[np.ndarray, np.ndarray]:
     """The features of two sets, in the same columns."""
-    a, b = features_of(space, first), features_of(space, second)
-    if a.shape[1] != b.shape[1]:  # only one of them has missing values: their indicators are dropped
-        width = min(a.shape[1], b.shape[1])
-        a, b = a[:, :width], b[:, :width]
-    return a, b
+    with_missing = has_missing(first) or has_missing(second)
+    return features_of(space, first, with_missing), features_of(space, second, with_missing)
+
+
+def has_missing(x: Encoded) -> bool:
+    """Whether any number of points of one shape is missing."""
+    return isinstance(x, Tensor) and x.is_floating_point() and bool(torch.isnan(x).any())
 
 
 def narrowed(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
