@@ -1,4 +1,4 @@
-"""Generating text: 200 new characters after one, in one stream and in 64 side by side, drawn from the whole distribution.
+"""Generating text: 200 new characters after one, in one stream and in 64, drawn from the whole distribution.
 
 `generate` of genus, and of transformers with its cache, for a GPT of 4 layers, 4 heads, width 128, context 256. Both
 generate everything once before they are measured: transformers' first time at 64 streams takes twice as long, while the

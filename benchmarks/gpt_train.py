@@ -1,4 +1,4 @@
-"""Training a GPT of 0.8 million parameters (nanoGPT's recipe for a CPU): 4 layers, 4 heads, width 128, context 64, batch 12.
+"""Training a GPT of 0.8 million parameters, nanoGPT's recipe for a CPU: 4 layers of 4 heads, width 128, context 64.
 
 `genus.GPT.fit` with all that a run does, beside a tight loop over transformers' GPT2LMHeadModel and, where it lies at
 hand, over nanoGPT's model: forward, backward, clipping, fused AdamW, on batches made beforehand.
@@ -96,9 +96,7 @@ def nanogpt() -> Measured:
     from model import GPT, GPTConfig  # type: ignore[import-not-found]
 
     model = GPT(
-        GPTConfig(
-            block_size=CONTEXT, vocab_size=VOCABULARY, n_layer=LAYERS, n_head=HEADS, n_embd=WIDTH, dropout=0.0, bias=False
-        )
+        GPTConfig(block_size=CONTEXT, vocab_size=VOCABULARY, n_layer=LAYERS, n_head=HEADS, n_embd=WIDTH, dropout=0.0, bias=False)
     )
     # its own optimiser is fused on a GPU only: give it what the others have
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1, fused=True)

@@ -1,4 +1,4 @@
-"""The harness: peer and ours in turn, each in a fresh process with the same number of threads, and the ratio pair by pair.
+"""The harness: ours and the peer in turn, each in a fresh process with the same threads; the ratio pair by pair.
 
     A B A B ...   ->   ratio_i = ours_i / peer_i,   told as its median and its range
 
@@ -138,7 +138,9 @@ def run(row: Row, pairs: int, threads: int) -> Result:
                 a, b = ours.value[name], theirs.value[name]
                 if not abs(a - b) <= allowed * max(abs(a), abs(b)):
                     return Result(row, failed=f"not the same work: {name} is {a:.9g} here and {b:.9g} of {row.peer}")
-        told = f"{ours.rate:.4g} {row.unit}" + ("" if theirs is None else f", {row.peer} {theirs.rate:.4g}: {result.compared[-1]:.3g}")
+        told = f"{ours.rate:.4g} {row.unit}"
+        if theirs is not None:
+            told += f", {row.peer} {theirs.rate:.4g}: {result.compared[-1]:.3g}"
         values = ", ".join(f"{name} {value:.9g}" for name, value in ours.value.items())
         print(f"{row.name} {pair + 1}: {told} ({values})", file=sys.stderr, flush=True)
     return result

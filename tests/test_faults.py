@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import errno
+import io
 import json
 import math
 import os
@@ -205,6 +206,7 @@ class Refusal:
             return Handle(plain(path, mode, *args, **kwargs), self)
 
         patch.setattr(builtins, "open", opened)
+        patch.setattr(io, "open", opened)  # what pathlib writes with
 
     def count(self) -> None:
         self.calls += 1

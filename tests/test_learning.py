@@ -210,12 +210,17 @@ def test_weight_decay_moves_matrices_only(monkeypatch):
         torch.testing.assert_close(end[name], start[name] * factor, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.xfail(reason="networks read features as float32: see gradient.LearnsByGradient.learn", raises=RuntimeError)
-def test_float64_is_a_precision_of_networks_too():
-    model = fit(tiny(), X.double(), precision="float64")
-    assert {p.dtype for p in model.parameters()} == {torch.float64}
-    assert math.isfinite(model.log_likelihood(X.double()).mean)
-    assert {p.dtype for p in fit(tiny(), X.double()).parameters()} == {torch.float32}
+def test_networks_refuse_float64_by_name():
+    with pytest.raises(ValueError, match="precision='float64'"):
+        fit(tiny(), X.double(), precision="float64")
+
+
+def test_save_refuses_hyper_parameters_changed_since_the_fit(tmp_path):
+    model = fit(tiny(), X)
+    model.set_params(latent_dim=model.latent_dim + 1)
+    with pytest.raises(RuntimeError, match="latent_dim"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 # --------------------------------------------------------------------------------------------- when the loss is no number

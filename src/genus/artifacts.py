@@ -27,11 +27,19 @@ _KEYS = {"format", "genus", "model", "hyper_parameters", "space", "given_space",
 
 
 def save_model(model: Model, folder: str | Path) -> None:
-    """Write a fitted model to a folder. Raises RuntimeError if it is not fitted, OSError if the disk refuses."""
+    """Write a fitted model to a folder.
+
+    Raises RuntimeError if it is not fitted or was given other hyper-parameters since, OSError if the disk refuses.
+    """
     import genus
 
     folder = Path(folder)
     space = model.fitted_space
+    for name, value in model.get_params().items():
+        if model.fitted_params.get(name) != value:
+            raise RuntimeError(
+                f"{name} is {value!r}, but the model was fitted with {model.fitted_params.get(name)!r}: fit again, or set it back"
+            )
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,11 +54,19 @@ def save_model(model: Model, folder: str | Path) -> None:
         "given_space": None if model.given_space is None else space_config(model.given_space),
         "weights": weights,
     }
+    before = _weights_in(folder)
     write_atomically(folder / weights, content)
     write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-    for older in folder.glob("model-*.safetensors"):
-        if older.name != weights:
-            older.unlink(missing_ok=True)
+    if before is not None and before.name != weights:  # what the old config.json named; nothing else is ours to remove
+        before.unlink(missing_ok=True)
+
+
+def _weights_in(folder: Path) -> Path | None:
+    """The weights that a sound config.json in the folder names."""
+    try:
+        return folder / _read_config(folder / "config.json")["weights"]
+    except (OSError, ValueError):
+        return None
 
 
 def load_model(folder: str | Path) -> Model:
@@ -84,7 +100,7 @@ def load_model(folder: str | Path) -> Model:
     _compare(model, shapes, weights)
     tensors, _ = read_tensors(weights)
     model.load_state_dict(tensors, strict=True, assign=True)
-    model.space = space
+    model.space, model.fitted_params = space, model.get_params()
     return model.eval()
 
 

@@ -39,6 +39,7 @@ class Model(nn.Module):
         super().__init__()
         self.space: Space | None = None
         self.given_space: Space | None = None
+        self.fitted_params: dict[str, Any] = {}  # the hyper-parameters that the modules were built with
         for name, field in fields_of(type(self)).items():
             object.__setattr__(self, name, field.default)
         self.set_params(**hyper_parameters)
@@ -509,6 +510,8 @@ class CanGenerate(CanSample):
         ):  # fmt: skip
             if value is not None:
                 _check_count(value, name, least)
+        if not isinstance(length_penalty, Real) or not -float("inf") < length_penalty < float("inf"):
+            raise ValueError(f"length_penalty={length_penalty!r} must be a number")
         if not isinstance(temperature, Real) or not 0 <= temperature < float("inf"):
             raise ValueError(f"temperature={temperature!r} must be a number, at least 0")
         if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):

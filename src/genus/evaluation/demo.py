@@ -34,7 +34,7 @@ TOUR: tuple[tuple[str, str, dict[str, object], dict[str, int], str], ...] = (
         "A variational autoencoder with only two hidden numbers: worse, but two numbers make a map.",
     ),
     (
-        "gan", "gan", {"width": 256, "n_layers": 2, "gamma": 0.01}, {"steps": 2000},
+        "gan", "gan", {"n_layers": 2}, {"steps": 2000},
         "A generative adversarial network: a forger learns from a critic. It cannot say how probable anything is.",
     ),
     (

@@ -107,7 +107,7 @@ class Learns(Model):
         train, valid = self.parts(data, given, validation, settings.seed)
         # all learning happens on a fresh twin, so that an error leaves this model as it was
         twin = type(self)(**self.get_params())
-        twin.space = fit_space(train)
+        twin.space, twin.fitted_params = fit_space(train), twin.get_params()
         twin.given_space = None if train.given_space is None else train.given_space.fit([train.given])
         train = Examples(twin.space, train.points, twin.given_space, train.given, train.labels)
         if (reason := twin.refuses(twin.space)) is not None:

@@ -44,9 +44,9 @@ class GAN(LearnsByGradient, CanSample, Conditional):
 
     latent_dim: Count = 16  # numbers in the noise z that a point is made of
     objective: Literal["non_saturating", "zero_sum"] = "non_saturating"  # what the generator minimises
-    gamma: NonNegative = 5e-4  # price of the critic's slope at real points (R1), for each dimension of a point
+    gamma: NonNegative = 2e-3  # price of the critic's slope at real points (R1), for each dimension of a point
     gamma_start: NonNegative = 0.3  # the same price at the start of a run, for the whole point
-    width: Count = 128  # numbers in a hidden layer; of a convolution, an eighth as channels
+    width: Count = 256  # numbers in a hidden layer; of a convolution, an eighth as channels
     n_layers: Depth = 3  # hidden layers of each network
     architecture: Literal["auto", "mlp", "convolutional"] = "auto"  # auto: convolutional for images from 16 pixels a side
 
