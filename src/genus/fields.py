@@ -16,44 +16,45 @@ import re
 import types
 import typing
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 
 @dataclass(frozen=True)
 class Between:
-    """The rule low <= value <= high (low < value where `above`)."""
+    """The rule low <= value <= high."""
 
     low: float = -math.inf
     high: float = math.inf
-    above: bool = False
 
     def holds(self, value: float) -> bool:
-        return (value > self.low if self.above else value >= self.low) and value <= self.high
+        return self.low <= value <= self.high
 
     def __str__(self) -> str:
-        lower = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
-        if math.isinf(self.high):
-            return lower
-        return f"{lower} and at most {self.high:g}"
+        return f"at least {self.low:g}" + ("" if math.isinf(self.high) else f" and at most {self.high:g}")
 
 
 # The upper ends are far beyond any use; they keep a stranger's config.json from asking for a billion layers.
 Count = Annotated[int, Between(1, 10**9)]
 Depth = Annotated[int, Between(1, 256)]
-Positive = Annotated[float, Between(0, above=True)]
 NonNegative = Annotated[float, Between(0)]
 Share = Annotated[float, Between(0, 0.95)]  # of something that must not vanish
 
 
 @dataclass(frozen=True)
 class Field:
-    """One hyper-parameter: its name, plain type (Union and Literal allowed), rule, default and sentence."""
+    """One hyper-parameter: its name, plain type (Union and Literal allowed), rule and default."""
 
     name: str
     type: Any
     rule: Between | None
     default: Any
-    sentence: str
+    owner: type  # the class that declares it
+
+    @property
+    def sentence(self) -> str:
+        """The comment behind the field. Read when it is asked for: source code is slow to find."""
+        return _sentences(self.owner).get(self.name, "")
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
@@ -143,7 +144,7 @@ _COMMENTED_FIELD = re.compile(r"^    (\w+)\s*:[^#\n]*#\s*(.+?)\s*$", re.MULTILIN
 
 def fields_of(cls: type) -> dict[str, Field]:
     """The hyper-parameters of a class, its own first, then those of its parents."""
-    if "_fields" not in vars(cls):  # read from the source once
+    if "_fields" not in vars(cls):
         cls._fields = _read_fields(cls)  # type: ignore[attr-defined]
     return cls._fields  # type: ignore[attr-defined]
 
@@ -155,7 +156,6 @@ def _read_fields(cls: type) -> dict[str, Field]:
         if not own or parent.__module__.startswith("torch."):  # nn.Module annotates attributes of its own
             continue
         hints = typing.get_type_hints(parent, include_extras=True)
-        sentences = dict(_COMMENTED_FIELD.findall(_source(parent)))
         for name in own:
             annotation = hints[name]
             if name.startswith("_") or name in found or ClassVar in (annotation, get_origin(annotation)):
@@ -170,7 +170,7 @@ def _read_fields(cls: type) -> dict[str, Field]:
                 rules = [r for _, r in inner if r is not None]
                 if rules:
                     rule, annotation = rules[0], Union[tuple(option for option, _ in inner)]  # noqa: UP007
-            found[name] = Field(name, annotation, rule, getattr(cls, name), sentences.get(name, ""))
+            found[name] = Field(name, annotation, rule, getattr(cls, name), parent)
     return found
 
 
@@ -180,8 +180,9 @@ def _split(option: Any) -> tuple[Any, Between | None]:
     return option, None
 
 
-def _source(cls: type) -> str:
+@cache
+def _sentences(cls: Any) -> dict[str, str]:
     try:
-        return inspect.getsource(cls)
+        return dict(_COMMENTED_FIELD.findall(inspect.getsource(cls)))
     except (OSError, TypeError):  # frozen or interactive: fields without sentences
-        return ""
+        return {}
