@@ -188,7 +188,7 @@ def explained(field: Field) -> str:
 
 
 def _rule(rule: Between) -> str:
-    return str(Between(rule.low, math.inf if rule.high >= 10**9 else rule.high, rule.above))
+    return str(Between(rule.low, math.inf if rule.high >= 10**9 else rule.high))
 
 
 def _metavar(field: Field) -> str:
