@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 
+import pandas  # noqa: F401 - a table needs it: a second, here once
 import torch
 import torch._dynamo  # the first optimiser imports it, which takes seconds: here, once
 

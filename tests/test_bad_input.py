@@ -219,7 +219,7 @@ def bad_values(field):
     elif "string" in kind:
         yield from (3, 1.5)
     if field.rule is not None and math.isfinite(field.rule.low):
-        yield field.rule.low if field.rule.above else (field.rule.low - 1 if "whole" in kind else field.rule.low - 1e-9)
+        yield field.rule.low - 1 if "whole" in kind else field.rule.low - 1e-9
     if field.rule is not None and math.isfinite(field.rule.high):
         yield int(field.rule.high) + 1 if "whole" in kind else field.rule.high + 1e-9
 
