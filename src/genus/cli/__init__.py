@@ -104,7 +104,7 @@ genus: generative modelling. Give it your data, get a model of the distribution 
 
 Data are a name (genus datasets), a file (.csv .tsv .parquet .npy .npz .txt .wav .png ...) or a folder of files.
 A fitted model is a folder. `genus COMMAND --help` says more, `genus fit MODEL --help` what a model can be told.
-Every command takes --json for machines. Many processes: torchrun --nproc-per-node 4 -m genus fit ..."""
+Every command takes --json for machines. Many processes: torchrun --nproc-per-node 4 -m -- genus fit ..."""
 
 
 def _ours(error: Exception) -> bool:
