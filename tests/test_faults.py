@@ -125,7 +125,7 @@ def test_a_run_killed_at_any_moment_ends_bit_for_bit_where_it_would_have(model, 
         resumed_from.append(found[1]["step"] if found else 0)
         assert not (broken / "config.json").exists()  # no model before the run has ended
         resume = True
-    assert end["status"] == 0 and kills >= 1  # on a busy machine a run may end before it is struck again
+    assert end["status"] == 0 and kills >= 3
     assert any(0 < step < STEPS for step in resumed_from), "no kill fell between checkpoints: nothing was tested"
     assert ending(broken) == ending(whole)
     assert len(list((broken / "checkpoints").glob("step-*.safetensors"))) <= 2
