@@ -26,7 +26,7 @@ FLOORS = [
     {"fields", "randomness", "files"},
     {"spaces"},
     {"data"},
-    {"likelihood", "model"},
+    {"likelihood", "forecast", "model"},
     {"networks", "probability", "sampling"},
     {"learning"},
     {"models"},
@@ -161,7 +161,7 @@ DOCUMENTED = {  # DESIGN section 4, and the capabilities and spaces of section 3
     "load_dataset", "datasets", "Dataset", "load_model", "models", "LogLikelihood", "toy_log_density", "compare", "evaluate",
     "Leaderboard",
     "Model", "CanSample", "HasLikelihood", "HasLogProb", "HasDensity", "HasElbo", "HasEnergy", "HasLatent", "Conditional",
-    "Completes", "CanGenerate",
+    "Completes", "CanGenerate", "Forecasts",
     "Space", "Reals", "Binary", "Images", "Tokens", "Table", "Sequence",
 }  # fmt: skip
 NEEDED = {"load_dataset", "datasets", "Dataset", "load_model", "models", "LogLikelihood", "Model"}

@@ -9,7 +9,7 @@ from genus.artifacts import load_model
 from genus.data import Dataset, datasets, load_dataset
 from genus.evaluation import compare, evaluate
 from genus.likelihood import LogLikelihood
-from genus.model import CanGenerate, CanSample, Completes, Conditional, HasElbo, HasLatent, HasLogProb, Model
+from genus.model import CanGenerate, CanSample, Completes, Conditional, Forecasts, HasElbo, HasLatent, HasLogProb, Model
 from genus.models.adversarial.gan import GAN
 from genus.models.autoencoders.vae import VAE
 from genus.models.autoregressive.gpt import GPT
@@ -21,7 +21,7 @@ from genus.spaces import Binary, Images, Reals, Sequence, Space, Table, Tokens
 __version__ = "0.1.0"
 
 __all__ = [
-    "GAN", "GPT", "VAE", "Binary", "CanGenerate", "CanSample", "Completes", "Conditional", "Dataset", "Gaussian",
+    "GAN", "GPT", "VAE", "Binary", "CanGenerate", "CanSample", "Completes", "Conditional", "Dataset", "Forecasts", "Gaussian",
     "GaussianMixture", "HasElbo", "HasLatent", "HasLogProb", "Images", "LogLikelihood", "Model", "Reals", "Sequence",
     "Space", "Table", "Tokens", "compare", "datasets", "evaluate", "load_dataset", "load_model", "models",
 ]  # fmt: skip

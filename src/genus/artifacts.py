@@ -97,10 +97,13 @@ def load_model(folder: str | Path) -> Model:
         raise FileNotFoundError(f"{weights}: the weights that config.json names are missing")
     shapes = header_shapes(weights)
     _build_on_meta(model, space, path)
+    _resize(model, shapes)
     _compare(model, shapes, weights)
     tensors, _ = read_tensors(weights)
     model.load_state_dict(tensors, strict=True, assign=True)
     model.space, model.fitted_params = space, model.get_params()
+    if (flaw := model.flaw()) is not None:
+        raise ValueError(f"{weights}: {flaw}; the file is damaged")
     return model.eval()
 
 
@@ -119,6 +122,14 @@ def _build_on_meta(model: Model, space: Any, path: Path) -> None:
             model.build(space)
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{path}: these hyper-parameters make no {type(model).__name__}: {error}") from error
+
+
+def _resize(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]]) -> None:
+    """Give the buffers that grow with the data the length they have in the file, still without memory."""
+    for name in model.data_sized:
+        if name in shapes and shapes[name][0]:
+            built = model.get_buffer(name)
+            setattr(model, name, built.new_empty((shapes[name][0][0], *built.shape[1:])))
 
 
 def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path: Path) -> None:

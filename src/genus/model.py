@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from genus.data import Dataset, Examples, examples_of
 from genus.fields import fields_of, perhaps
+from genus.forecast import Forecast
 from genus.likelihood import LikelihoodKind, LogLikelihood, concatenate
 from genus.randomness import check_seed, randomness
 from genus.spaces import Encoded, Space, Table, Tokens
@@ -34,6 +35,7 @@ class Model(nn.Module):
 
     spaces: ClassVar[tuple[type[Space], ...]] = (Space,)  # the kinds of space it can be built on
     takes_missing: ClassVar[bool] = False  # whether it learns from rows with missing values
+    data_sized: ClassVar[tuple[str, ...]] = ()  # buffers with a first axis as long as the data made it; `build` makes it 0
 
     def __init__(self, **hyper_parameters: Any) -> None:
         super().__init__()
@@ -140,10 +142,13 @@ class Model(nn.Module):
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
         return examples
 
-    def density_coordinates(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """z (n, dims) of encoded points to learn from: dequantised, standardised, in a working precision."""
-        z, _ = self.fitted_space.standardise(self.fitted_space.dequantise(x))
-        return z.to(dtype)
+    def coordinates(self, x: Any, g: Tensor | None, dtype: torch.dtype) -> Any:
+        """What closed forms and EM learn from, made of encoded points once: the points themselves."""
+        return x
+
+    def flaw(self) -> str | None:
+        """What is wrong with buffers read from a file, beyond what their shapes tell; None if nothing."""
+        return None
 
     def given_features(self, given: Any, n: int) -> Tensor | None:
         """What a learned condition means to a network, (n, given_dims); one condition serves all n."""
@@ -317,6 +322,11 @@ class HasDensity(HasLogProb):
 
     def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
         raise NotImplementedError
+
+    def coordinates(self, x: Any, g: Tensor | None, dtype: torch.dtype) -> Any:
+        """z (n, dims): dequantised, standardised, in a working precision."""
+        z, _ = self.fitted_space.standardise(self.fitted_space.dequantise(x))
+        return z.to(dtype)
 
     def refuses(self, space: Space) -> str | None:
         if (reason := super().refuses(space)) is not None:
@@ -536,6 +546,42 @@ class CanGenerate(CanSample):
         return [texts[i] for i in range(len(prompts))] if many else texts[0]
 
 
+class Forecasts(CanSample):
+    """A sequence of numbers or rows goes on. A model writes `continue_series(x, steps, n)`."""
+
+    def continue_series(self, x: Tensor, steps: int, n: int) -> Tensor:
+        """n draws of what follows encoded items x (t, *item): (n, steps, *item)."""
+        raise NotImplementedError
+
+    def continuations(self, series: Any, steps: int, n: int = 1, *, seed: int = 0) -> list[Any]:
+        """n draws of the next `steps` items of one series (t, *item), each the kind of thing the series is.
+
+        Raises ValueError for a series of another space or counts out of range, RuntimeError if not fitted.
+        """
+        item = self.fitted_space.item  # type: ignore[attr-defined]
+        return [item.decode(path) for path in self._paths(series, steps, n, seed)]
+
+    def forecast(self, series: Any, steps: int, *, level: float = 0.9, n_samples: int = 1000, seed: int = 0) -> Forecast:
+        """The next `steps` items of one series of numbers (t, *item): their means, and intervals that hold each with
+        probability `level`, from n_samples continuations. Raises as `continuations` does."""
+        if not isinstance(level, Real) or not 0 < level < 1:
+            raise ValueError(f"level={level!r} must be a number between 0 and 1")
+        if not self.fitted_space.item.continuous:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"forecast: means and intervals are of numbers, but this model is of {self.fitted_space!r}; use continuations"
+            )
+        paths = self._paths(series, steps, _check_count(n_samples, "n_samples", least=2), seed).double()
+        tail = (1 - float(level)) / 2
+        return Forecast(paths.mean(0), paths.quantile(tail, 0), paths.quantile(1 - tail, 0), float(level))
+
+    def _paths(self, series: Any, steps: int, n: int, seed: int) -> Tensor:
+        space = self.fitted_space
+        x = space.item.encode(series)  # type: ignore[attr-defined]
+        steps, n = _check_count(steps, "steps", least=1), _check_count(n, least=1)
+        with self.verb(seed, "continue"):
+            return self.continue_series(x.to(self.device), steps, n).cpu()
+
+
 CAPABILITIES: tuple[type[Model], ...] = (
     CanSample,
     HasLogProb,
@@ -545,6 +591,7 @@ CAPABILITIES: tuple[type[Model], ...] = (
     Conditional,
     Completes,
     CanGenerate,
+    Forecasts,
 )
 
 

@@ -4,5 +4,6 @@ from genus.learning.closed_form import LearnsInClosedForm
 from genus.learning.em import LearnsByEM
 from genus.learning.gradient import LearnsByGradient, Player, Recipe
 from genus.learning.learns import Learns, Settings
+from genus.learning.memory import LearnsByMemory
 
-__all__ = ["Learns", "LearnsByEM", "LearnsByGradient", "LearnsInClosedForm", "Player", "Recipe", "Settings"]
+__all__ = ["Learns", "LearnsByEM", "LearnsByGradient", "LearnsByMemory", "LearnsInClosedForm", "Player", "Recipe", "Settings"]

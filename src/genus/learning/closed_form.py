@@ -9,18 +9,13 @@ from torch import Tensor
 from genus.data import Examples
 from genus.learning.learns import Learns, Settings
 from genus.learning.passes import Passes, Statistics
-from genus.spaces import Encoded
 
 
 class LearnsInClosedForm(Learns):
-    """One pass over the data. A model writes `coordinates`, `statistics` and `solve`."""
+    """One pass over the data. A model writes `statistics` and `solve`."""
 
     way: ClassVar[str] = "in closed form"
     takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
-
-    def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
-        """What statistics are taken of, from encoded points."""
-        raise NotImplementedError
 
     def statistics(self, batch: Tensor) -> Statistics:
         """Sums over a batch, by name: those of two batches add up."""
@@ -34,5 +29,4 @@ class LearnsInClosedForm(Learns):
         assert self.space is not None
         self.build(self.space)
         self.to(settings.device)
-        passes = Passes(train, lambda x, g: self.coordinates(x, g, settings), settings)
-        self.solve(passes.sum(self.statistics))
+        self.solve(Passes(train, self.coordinates, settings).sum(self.statistics))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -37,6 +38,15 @@ def sum_over_ranks(statistics: dict[str, Tensor]) -> dict[str, Tensor]:
         for tensor in statistics.values():
             dist.all_reduce(tensor)
     return statistics
+
+
+def gather_over_ranks(parts: dict[int, Any]) -> dict[int, Any]:
+    """Numbered parts of every process, together on all of them."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        everyones: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(everyones, parts)
+        return {number: part for theirs in everyones for number, part in theirs.items()}
+    return parts
 
 
 def barrier() -> None:

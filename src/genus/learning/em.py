@@ -21,13 +21,12 @@ from genus.learning.history import History, Progress
 from genus.learning.learns import Learns, Settings
 from genus.learning.passes import Passes, Statistics
 from genus.randomness import key, randomness
-from genus.spaces import Encoded
 
 START_ROWS = 20_000  # points a start is chosen from
 
 
 class LearnsByEM(Learns):
-    """A model writes `coordinates`, `initialise`, `expect` and `maximise`."""
+    """A model writes `initialise`, `expect` and `maximise`."""
 
     way: ClassVar[str] = "by EM (its length is max_iter and tol)"
     takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
@@ -35,10 +34,6 @@ class LearnsByEM(Learns):
     n_init: Count = 1  # starts; the one that ends with the highest likelihood is kept
     max_iter: Count = 200  # EM iterations of a start
     tol: NonNegative = 1e-6  # a start has converged when an iteration gains less, nats per point
-
-    def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
-        """What is learned from, made of encoded points once."""
-        raise NotImplementedError
 
     def initialise(self, some: Tensor) -> None:
         """Set the parameters for a start, from some of the points; randomness is keyed by the start."""
@@ -56,7 +51,7 @@ class LearnsByEM(Learns):
         assert self.space is not None
         self.build(self.space)
         self.to(settings.device)
-        passes = Passes(train, lambda x, g: self.coordinates(x, g, settings), settings)
+        passes = Passes(train, self.coordinates, settings)
         some = passes.some(START_ROWS, key(settings.seed, "start"))
         best, best_state, converged = -torch.inf, None, False
         with torch.no_grad(), History(settings) as history, Progress(settings, self.n_init * self.max_iter, "it") as bar:

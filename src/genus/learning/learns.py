@@ -14,6 +14,7 @@ from genus.data import Dataset, Examples, examples_of, fit_space, missing_values
 from genus.learning.distributed import device_of, start
 from genus.model import Conditional, Model
 from genus.randomness import check_seed, generator
+from genus.spaces import Encoded, Ragged
 
 Precision = Literal["auto", "float32", "float64", "bfloat16"]
 
@@ -35,8 +36,9 @@ class Settings:
     rank: int
     world: int
 
-    def working_dtype(self, data: torch.Tensor) -> torch.dtype:
-        """Of closed forms and EM: what was asked, else the data's own where it is floating, else float32."""
+    def working_dtype(self, data: Encoded) -> torch.dtype:
+        """Of closed forms and EM: what was asked, else float64 for float64 and wide whole numbers, else float32."""
+        data = data.values if isinstance(data, Ragged) else data
         if self.precision in ("float32", "float64"):
             return torch.float64 if self.precision == "float64" else torch.float32
         return torch.float64 if data.dtype in (torch.float64, torch.int64, torch.int32) else torch.float32

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from genus.data import CHUNK, Examples
-from genus.learning.distributed import sum_over_ranks
+from genus.learning.distributed import gather_over_ranks, sum_over_ranks
 from genus.learning.learns import Settings
 from genus.randomness import randomness
-from genus.spaces import Encoded
+from genus.spaces import Encoded, Ragged
 
 Statistics = dict[str, Tensor]
+Prepare = Callable[[Encoded, Tensor | None, torch.dtype], Any]  # encoded points, what they are given, working precision
 IN_MEMORY = 2**28  # bytes of coordinates kept between passes; more is prepared again each time
 
 
 class Passes:
-    """Chunks of the training data, each prepared by `prepare(x, g)` under randomness keyed by its number.
+    """Chunks of the training data, each prepared by `prepare(x, g, dtype)` under randomness keyed by its number.
 
     Chunk c goes to process c mod world; what was prepared is kept between passes while it is small.
     """
 
-    def __init__(self, examples: Examples, prepare: Callable[[Encoded, Tensor | None], Tensor], settings: Settings) -> None:
+    def __init__(self, examples: Examples, prepare: Prepare, settings: Settings) -> None:
         self.examples, self.prepare, self.settings = examples, prepare, settings
         self.size = settings.batch_size or CHUNK
-        self._kept: dict[int, Tensor] = {}
+        self._kept: dict[int, Any] = {}
         self._bytes = 0
 
-    def __iter__(self) -> Iterator[Tensor]:
-        count = -(-len(self.examples) // self.size)
-        for number in range(self.settings.rank, count, self.settings.world):
+    def __iter__(self) -> Iterator[Any]:
+        for number in self._mine():
             yield self._chunk(number)
 
-    def _chunk(self, number: int) -> Tensor:
+    def _mine(self) -> range:
+        """The chunks of this process."""
+        return range(self.settings.rank, -(-len(self.examples) // self.size), self.settings.world)
+
+    def _chunk(self, number: int) -> Any:
         if number in self._kept:
             return self._kept[number]
         x, g = self.examples.batch(slice(number * self.size, (number + 1) * self.size))
         with randomness(self.settings.seed, "chunk", number):
-            prepared = self.prepare(x.to(self.settings.device), None if g is None else g.to(self.settings.device))
+            prepared = self._prepared(x, g)
         if self._bytes + prepared.nbytes <= IN_MEMORY:
             self._kept[number] = prepared
             self._bytes += prepared.nbytes
         return prepared
 
-    def sum(self, statistics: Callable[[Tensor], Statistics]) -> Statistics:
+    def sum(self, statistics: Callable[[Any], Statistics]) -> Statistics:
         """The statistics of all chunks of all processes, added up."""
         total: Statistics = {}
         for chunk in self:
@@ -55,7 +60,7 @@ class Passes:
             total = {name: torch.zeros_like(value) for name, value in statistics(self._chunk(0)).items()}
         return sum_over_ranks(total)
 
-    def some(self, rows: int, seed: int) -> Tensor:
+    def some(self, rows: int, seed: int) -> Any:
         """At most `rows` examples chosen by `seed`, prepared: the same on every process."""
         n = len(self.examples)
         if n <= rows and n <= self.size:
@@ -63,4 +68,16 @@ class Passes:
         index = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:rows].sort().values
         x, g = self.examples.batch(index)
         with randomness(seed, "some"):
-            return self.prepare(x.to(self.settings.device), None if g is None else g.to(self.settings.device))
+            return self._prepared(x, g)
+
+    def gather(self) -> Any:
+        """Every example, prepared, in the order of the data: the same on every process."""
+        parts = gather_over_ranks({number: self._chunk(number) for number in self._mine()})
+        whole = [parts[number] for number in sorted(parts)]
+        if isinstance(whole[0], Ragged):
+            return Ragged.of([sequence for part in whole for sequence in part])
+        return torch.cat(whole)
+
+    def _prepared(self, x: Encoded, g: Tensor | None) -> Any:
+        device = self.settings.device
+        return self.prepare(x.to(device), None if g is None else g.to(device), self.settings.working_dtype(x))

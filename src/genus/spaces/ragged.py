@@ -23,6 +23,10 @@ class Ragged:
     def lengths(self) -> Tensor:
         return self.offsets.diff()
 
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes + self.offsets.nbytes
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

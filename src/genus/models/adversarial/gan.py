@@ -70,7 +70,8 @@ class GAN(LearnsByGradient, CanSample, Conditional):
         return [Player("critic", (self.critic,), self.critic_loss), Player("generator", (self.generator,), self.generator_loss)]
 
     def critic_loss(self, x: Tensor, g: Tensor | None) -> Tensor:
-        real = self.density_coordinates(x, torch.float32).reshape(len(x), *self.fitted_space.shape)
+        space = self.fitted_space
+        real = space.standardise(space.dequantise(x))[0].float().reshape(len(x), *space.shape)
         real.requires_grad_(self.gamma > 0)
         with torch.no_grad():
             fake = self.imagine(len(x), g)

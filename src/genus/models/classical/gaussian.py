@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from genus.learning import LearnsInClosedForm, Settings
+from genus.learning import LearnsInClosedForm
 from genus.model import CanSample, Completes, HasDensity
 from genus.probability import gaussians
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
@@ -28,9 +28,6 @@ class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
         self.register_buffer("mean", torch.zeros(d, dtype=torch.float64))
         # not torch.eye: on the meta device it wakes the compiler, which takes a second
         self.register_buffer("covariance", torch.zeros(d, d, dtype=torch.float64).fill_diagonal_(1))
-
-    def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
-        return self.density_coordinates(x, settings.working_dtype(x))
 
     def statistics(self, batch: Tensor) -> dict[str, Tensor]:
         sure = batch.new_ones(1, len(batch))

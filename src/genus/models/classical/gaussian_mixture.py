@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import Count, NonNegative
-from genus.learning import LearnsByEM, Settings
+from genus.learning import LearnsByEM
 from genus.model import CanSample, Completes, HasDensity
 from genus.probability import gaussians
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
@@ -39,9 +39,6 @@ class GaussianMixture(LearnsByEM, CanSample, HasDensity, Completes):
         self.register_buffer("weights", torch.full((self.n_components,), 1 / self.n_components, dtype=torch.float64))
         self.register_buffer("means", means)
         self.register_buffer("covariances", covariances)
-
-    def coordinates(self, x: Encoded, g: Tensor | None, settings: Settings) -> Tensor:
-        return self.density_coordinates(x, settings.working_dtype(x))  # type: ignore[arg-type]
 
     def initialise(self, some: Tensor) -> None:
         if len(some) < self.n_components:
@@ -75,7 +72,7 @@ class GaussianMixture(LearnsByEM, CanSample, HasDensity, Completes):
         for x, _ in self.examples(data).batches():
             with self.verb(0, "responsibilities"):
                 log_weights, means, covariances, kind = self._parameters_of()
-                z = self.density_coordinates(x, self.dtype)  # type: ignore[arg-type]
+                z = self.coordinates(x, None, self.dtype)
                 parts.append((log_weights[:, None] + gaussians.log_density(z, means, covariances, kind)).softmax(0).T)
         return torch.cat(parts)
 
