@@ -155,26 +155,54 @@ def test_validation_changes_nothing_of_the_path(tmp_path):
 
 
 def test_the_average_follows_the_parameters(monkeypatch):
-    """Against the recursion written out: a <- a + (1 - d_t)(p - a), d_t = min(decay, (1 + t) / (10 + t))."""
-    path = []
+    """Against the recursion written out, at steps 8, 16, 24 and the last: a <- a + (1 - d^k)(p - a), k steps since the
+    last time, d = min(decay, (1 + t) / (10 + t))."""
+    starts, visits = [], []
 
-    def follow(self, average, plain=Run._follow):
-        path.append({n: t.clone() for n, t in self.model.state_dict().items()})
-        start = {n: t.clone() for n, t in average.items()} if len(path) == 1 else None
-        if start:
-            path.insert(0, start)
-        plain(self, average)
+    def follow(self, average, since, plain=Run._follow):
+        starts.append({n: t.clone() for n, t in average.items()})
+        visits.append((self.step, since, {n: t.clone() for n, t in self.model.state_dict().items()}))
+        plain(self, average, since)
 
     with_recipe(monkeypatch, average=0.9)
     monkeypatch.setattr(Run, "_follow", follow)
     model = fit(tiny(), steps=25)
-    expected = path[0]
-    for step, present in enumerate(path[1:]):
-        decay = min(0.9, (1 + step) / (10 + step))
+    assert [(step, since) for step, since, _ in visits] == [(7, 8), (15, 8), (23, 8), (24, 1)]
+    expected = starts[0]
+    for step, since, present in visits:
+        decay = min(0.9, (1 + step) / (10 + step)) ** since
         expected = {n: decay * expected[n].double() + (1 - decay) * present[n].double() for n in expected}
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(tensor.double(), expected[name], rtol=1e-5, atol=1e-6)
-    assert not same_state(state_of(model), path[-1])
+    assert not same_state(state_of(model), visits[-1][2])
+
+
+def test_gradients_are_clipped(monkeypatch):
+    """With plain descent in Adam's place, no step is longer than learning_rate * clip."""
+    steps = []
+
+    def step(self, *args, **kwargs):
+        divisor = float(self.grad_scale)
+        squares = sum(float(p.grad.square().sum()) for group in self.param_groups for p in group["params"])
+        steps.append((squares**0.5, divisor))
+
+    with_recipe(monkeypatch, clip=0.01)
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    fit(tiny(), steps=5)
+    assert all(length > 0.01 and length / divisor == pytest.approx(0.01, rel=1e-4) for length, divisor in steps)
+
+
+def test_the_fused_optimiser_divides_by_grad_scale():
+    """torch's own protocol between GradScaler and fused optimisers, on which clipping stands."""
+    one, other = (torch.nn.Parameter(torch.ones(50)) for _ in range(2))
+    fused, plain = torch.optim.AdamW([one], fused=True), torch.optim.AdamW([other])
+    for scale in (1.0, 3.0, 10.0):
+        one.grad = torch.linspace(-1, 1, 50)
+        other.grad = one.grad / scale
+        fused.grad_scale = torch.tensor(scale)
+        fused.step()
+        plain.step()
+    torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("decay", ["cosine", "linear", "constant"])

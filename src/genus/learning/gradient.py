@@ -109,6 +109,7 @@ class Run:
 
     CHECKPOINT_SECONDS = 30.0
     CHECK_STEPS = 20  # losses are looked at this often: a look waits for the device
+    FOLLOW_STEPS = 8  # the average follows this often: each time is a pass over all parameters, and it moves slowly
 
     def __init__(self, model: LearnsByGradient, train: Examples, valid: Examples | None, settings: Settings) -> None:
         self.model, self.settings = model, settings
@@ -192,20 +193,22 @@ class Run:
             with self._autocast():
                 loss = side(x, g)
             loss.backward()
-            if self.recipe.clip is not None:
-                nn.utils.clip_grad_norm_(
-                    optimiser.param_groups[0]["params"] + optimiser.param_groups[1]["params"], self.recipe.clip
+            if self.recipe.clip is not None:  # the optimiser divides as it reads: a pass over the gradients less
+                norm = nn.utils.get_total_norm(
+                    [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
                 )
+                optimiser.grad_scale = (norm / self.recipe.clip).clamp_(min=1.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             losses.append(loss.detach())
-        if self.average is not None:
-            self._follow(self.average)
+        since = self.step % self.FOLLOW_STEPS + 1
+        if self.average is not None and (since == self.FOLLOW_STEPS or self.step + 1 == self.steps):
+            self._follow(self.average, since)
         return torch.stack(losses)
 
-    def _follow(self, average: dict[str, Tensor]) -> None:
-        """Move the average of the parameters towards the present ones; young averages follow faster."""
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+    def _follow(self, average: dict[str, Tensor], since: int) -> None:
+        """Move the average of the parameters towards the present ones, `since` steps' worth; young averages follow faster."""
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step)) ** since
         followers, leaders = [], []
         with torch.no_grad():
             for name, follower in average.items():
@@ -305,8 +308,9 @@ class Run:
             {"params": matrices, "weight_decay": self.recipe.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        fused = self.settings.device.type in ("cpu", "cuda")  # a quarter off a small step
-        return torch.optim.AdamW(groups, lr=self.recipe.learning_rate, betas=self.recipe.betas, fused=fused)
+        return torch.optim.AdamW(
+            groups, lr=self.recipe.learning_rate, betas=self.recipe.betas, fused=True
+        )  # a quarter off a small step
 
     def _side(self, player: Player) -> Callable[[Any, Tensor | None], Tensor]:
         side = _Side(self.model, player.loss)
