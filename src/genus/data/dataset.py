@@ -44,7 +44,10 @@ class Examples:
 
     def batch(self, index: slice | Tensor) -> tuple[Encoded, Tensor | None]:
         """Encoded points and the features of what they are given."""
-        x = self.points[index]
+        if isinstance(index, Tensor) and isinstance(self.points, Tensor):
+            x = self.points.index_select(0, index)  # row by row: points[index] looks at every number, ten times slower
+        else:
+            x = self.points[index]
         if self.given is None or self.given_space is None:
             return x, None
         return x, self.given_space.features(self.given[index])

@@ -26,12 +26,17 @@ class Binary(Space):
     def encode(self, raw: Any) -> Tensor:
         x = as_tensor(raw)
         refuse_shape(x, self.shape)
-        wrong = x > 1 if x.dtype is torch.uint8 else (x != 0) & (x != 1)
+        low, high = x.aminmax() if x.numel() else (0, 1)
+        if x.is_floating_point() or low < 0 or high > 1:  # else whole numbers between the two: no need to look at each
+            self._refuse_others(x)
+        return x.to(torch.uint8)
+
+    def _refuse_others(self, x: Tensor) -> None:
+        wrong = (x != 0) & (x != 1)
         if wrong.any():
             row = int(wrong.reshape(len(x), -1).any(1).nonzero()[0])
             value = x[row][wrong[row]].flatten()[0].item()
             raise ValueError(f"data: row {row} holds {value:g}, but binary points hold only 0 and 1; threshold it first")
-        return x.to(torch.uint8)
 
     def decode(self, x: Tensor) -> Tensor:
         return x.to(self.dtype)

@@ -78,7 +78,7 @@ def _array_candidates(x: Tensor) -> Iterable[Space]:
         raise ValueError(f"data: has shape {tuple(x.shape)}, which holds no numbers; pass at least one column")
     if x.dtype is torch.uint8 and x.dim() in (3, 4) and int(x.max()) > 1:
         yield _images(x)
-    elif x.dtype is torch.bool or (len(x) > 1 and bool(((x == 0) | (x == 1)).all()) and bool((x == 1).any() & (x == 0).any())):
+    elif x.dtype is torch.bool or (len(x) > 1 and _is_binary(x)):
         yield Binary(shape, dtype_name(x.dtype))
         if x.dim() == 2:
             yield Tokens(2, length=shape[0])
@@ -104,6 +104,12 @@ def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
             raise ValueError(f"data: tokens are whole numbers from 0, but {int(values.min())} is among them; shift them")
         yield Tokens(int(values.max()) + 1, ends=True)
     yield Sequence(next(iter(_array_candidates(values))))
+
+
+def _is_binary(x: Tensor) -> bool:
+    """Whether x holds zeros and ones, both of them. The ends tell most other data apart in one quick pass."""
+    low, high = x.aminmax()
+    return bool(low == 0) and bool(high == 1) and (not x.is_floating_point() or bool(((x == 0) | (x == 1)).all()))
 
 
 def _images(x: Any) -> Images:
