@@ -18,6 +18,7 @@ import torch
 from genus import Images, Reals, Sequence, Space
 from genus.data import Examples, examples_of, fit_space
 from genus.fields import fields_of
+from genus.learning import LearnsByGradient
 from genus.model import Model
 from genus.registry import model_classes
 
@@ -225,6 +226,16 @@ def cases(*capabilities: type, on: tuple[str, ...] = (), but: tuple[type, ...] =
         and not any(issubclass(case.cls, c) for c in but)
         and (not on or case.material in on)
     ]
+
+
+@cache
+def one_case_a_model() -> tuple[Case, ...]:
+    """For each model that learns from all of the data at once, the first kind of data it takes."""
+    first: dict[str, Case] = {}
+    for case in all_cases():
+        if not issubclass(case.cls, LearnsByGradient):
+            first.setdefault(case.model, case)
+    return tuple(first.values())
 
 
 def state_of(model: Any) -> dict[str, torch.Tensor]:
