@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import linalg, stats
+from scipy import stats
 
 import genus
 from genus.data import Dataset, Examples
@@ -19,7 +19,6 @@ from genus.evaluation import compare, demo, evaluate
 from genus.evaluation.charts import ticks
 from genus.evaluation.compare import Comparison, named_models
 from genus.evaluation.coverage import coverage
-from genus.evaluation.distances import frechet_distance, kernel_mmd, sliced_wasserstein, wasserstein_1d
 from genus.evaluation.features import COMPONENTS, WIDEST, features_of, narrowed
 from genus.evaluation.leaderboard import Entry, Leaderboard, difference
 from genus.evaluation.marginals import correlation_difference, kolmogorov_smirnov, total_variation
@@ -119,39 +118,6 @@ def test_coverage_by_hand(rng: np.random.Generator) -> None:
     assert same.precision == same.recall == same.coverage == 1
     with pytest.raises(ValueError, match="neighbours=5"):
         coverage(a[:5], b)
-
-
-def test_wasserstein_against_scipy(rng: np.random.Generator) -> None:
-    a, b = rng.normal(size=37), rng.exponential(size=52)
-    expected = stats.wasserstein_distance(a, b)
-    assert float(wasserstein_1d(torch.tensor(a), torch.tensor(b))) == pytest.approx(expected)
-    assert sliced_wasserstein(a[:, None], b[:, None]) == pytest.approx(expected)  # one direction, up to its sign
-    x = rng.normal(size=(50, 3))
-    assert sliced_wasserstein(x, x) == 0
-    # a shift by v moves every projection by |v . direction|, whose mean in the plane is 2 |v| / pi
-    far = sliced_wasserstein(x[:, :2], x[:, :2] + [3.0, 4.0], projections=20_000)
-    assert far == pytest.approx(5 * 2 / math.pi, rel=0.02)
-
-
-def test_kernel_mmd_by_hand(rng: np.random.Generator) -> None:
-    a, b, h = rng.normal(size=(6, 2)), rng.normal(1, 1, (5, 2)), 0.7
-    k = lambda x, y: math.exp(-((x - y) ** 2).sum() / (2 * h * h))  # noqa: E731
-    expected = (
-        sum(k(a[i], a[j]) for i in range(6) for j in range(6) if i != j) / 30
-        + sum(k(b[i], b[j]) for i in range(5) for j in range(5) if i != j) / 20
-        - 2 * sum(k(x, y) for x in a for y in b) / 30
-    )
-    assert kernel_mmd(a, b, bandwidth=h) == pytest.approx(expected)
-    null = [kernel_mmd(rng.normal(size=(60, 2)), rng.normal(size=(60, 2))) for _ in range(40)]
-    assert abs(np.mean(null)) < 4 * np.std(null) / math.sqrt(40)  # unbiased
-
-
-def test_frechet_distance_against_scipy(rng: np.random.Generator) -> None:
-    a, b = rng.normal(size=(80, 4)) @ rng.normal(size=(4, 4)), rng.normal(1, 2, (90, 4))
-    s, t = np.cov(a.T), np.cov(b.T)
-    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s + t - 2 * linalg.sqrtm(s @ t).real)
-    assert frechet_distance(a, b) == pytest.approx(expected)
-    assert frechet_distance(a[:, :1], a[:, :1] + 2) == pytest.approx(4)
 
 
 def test_marginals_against_scipy(rng: np.random.Generator) -> None:

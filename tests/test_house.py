@@ -158,9 +158,9 @@ def test_nothing_is_pickled_or_evaluated():
 # -------------------------------------------------------------------------------------------------- the public names
 
 DOCUMENTED = {  # DESIGN section 4, and the capabilities and spaces of section 3
-    "load_dataset", "datasets", "Dataset", "load_model", "models", "LogLikelihood", "toy_log_density", "compare", "evaluate",
+    "load_dataset", "datasets", "Dataset", "load_model", "models", "LogLikelihood", "toy_log_density", "compare", "compare_classifiers", "evaluate",
     "Leaderboard",
-    "Model", "CanSample", "HasLikelihood", "HasLogProb", "HasDensity", "HasElbo", "HasEnergy", "HasLatent", "Conditional",
+    "Model", "CanSample", "HasLikelihood", "HasLogProb", "HasDensity", "HasElbo", "HasEnergy", "HasScore", "HasLatent", "Conditional", "Classifies",
     "Completes", "CanGenerate", "Forecasts",
     "Space", "Reals", "Binary", "Images", "Tokens", "Table", "Sequence",
 }  # fmt: skip

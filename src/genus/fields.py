@@ -85,6 +85,13 @@ class Field:
         return " or ".join(_describe(option) for option in _options(self.type))
 
 
+def check_count(name: str, value: Any, least: int = 0) -> int:
+    """A count asked for, as an int. Raises ValueError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise ValueError(f"{name}={value!r} must be a whole number, at least {least}")
+    return int(value)
+
+
 def perhaps(word: object, known: typing.Iterable[Any]) -> str:
     """'; perhaps you meant ...' when one of the known words is close, else nothing."""
     close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)

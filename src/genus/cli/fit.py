@@ -14,6 +14,7 @@ from genus.cli.fitted import given_example
 from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, flag_of, hyper_parameters, real, whole
 from genus.cli.source import Source, add_data_options, remember, source_of
 from genus.learning import Learns
+from genus.model import Classifies
 from genus.registry import find_model, model_classes, name_of
 
 SECONDS = 15.0  # that scoring held-out data after a fit may take
@@ -182,6 +183,7 @@ def _report(
         return Answer("", {})
     remember(folder, source, data.sample_rate)
     score = held_out_score(model, data)
+    accuracy = model.accuracy(data) if isinstance(model, Classifies) and len(data.test) else None
     following = next_command(model, folder)
     found: dict[str, Any] = {
         "model": name,
@@ -195,6 +197,7 @@ def _report(
         "seconds": round(seconds, 3),
         "run": str(folder),
         "log_likelihood": None if score is None else {**likelihood(score[0]), "scored": score[1]},
+        "accuracy": accuracy,
         "next": following,
     }
     if arguments.quiet:
@@ -208,6 +211,8 @@ def _report(
     else:
         why = f"{name} has no likelihood" if len(data.test) else "the data have no test part"
         rows.append(("held out", f"no score: {why}"))
+    if accuracy is not None:
+        rows.append(("accuracy", f"{accuracy:.1%} of the test part"))
     rows += [("saved in", str(folder)), ("next", following)]
     return Answer(aligned(rows, indent=""), found)
 

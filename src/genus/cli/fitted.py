@@ -39,7 +39,7 @@ def given_for(model: Any, words: list[str] | None) -> Any:
     """What `sample` and `generate` are given, of words such as species=setosa; None for none. Raises Mistake."""
     space = model.given_space
     if not words:
-        if space is not None:
+        if space is not None and not model.given_optional:
             raise Mistake(f"this {name_of(type(model))} was fitted with --given, so say what for: {given_example(space)}")
         return None
     if space is None:

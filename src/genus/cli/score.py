@@ -1,4 +1,4 @@
-"""genus score FOLDER --data DATA: the log-likelihood of each example, with its kind."""
+"""genus score FOLDER --data DATA: the log-likelihood of each example, with its kind; or a score that is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genus.cli.fitted import add_folder, load_fitted
 from genus.cli.parsing import Mistake, Parser, one_of, whole
 from genus.cli.source import Source, add_data_options, given_of, remembered, source_of
 from genus.likelihood import LogLikelihood, concatenate
-from genus.model import HasLikelihood
+from genus.model import HasLikelihood, HasScore
 
 PARTS = ("train", "valid", "test")
 
@@ -24,7 +24,8 @@ def parser() -> Parser:
         "score",
         "FOLDER [--data DATA] [-o scores.csv] [options]",
         "The log-likelihood of each example under a fitted model, in nats of the data's own units, with its kind:\n"
-        "exact, a lower bound or an estimate. The lowest are the outliers.\n\n"
+        "exact, a lower bound or an estimate. Models without one may have a score, larger the more typical. The lowest\n"
+        "are the outliers.\n\n"
         "Of the data that the model was fitted to, and of named sets, the test part is scored; of others, all.",
         "  genus score runs/vae --data digits -o scores.csv\n"
         "  genus score runs/mixture --data new.csv --split all\n"
@@ -49,29 +50,45 @@ def run(words: list[str]) -> Answer:
         refuse_place(output)
         if output.suffix.lower() not in (".csv", ".parquet"):
             raise Mistake(f"-o {output}: {output.suffix or 'no suffix'} does not fit scores; what fits: .csv, .parquet")
-    model = load_fitted(arguments.folder, arguments.device, HasLikelihood, "score")
+    model = load_fitted(arguments.folder, arguments.device, HasScore, "score")
     fitted_to, _ = remembered(Path(arguments.folder).expanduser())
     source = source_of(arguments, fitted_to)
-    if model.given_space is not None and "given" not in source.options:
+    if model.given_space is not None and not model.given_optional and "given" not in source.options:
         source = Source(source.data, {**source.options, "given": given_of(model)})
     own = source.named or (fitted_to is not None and source.same_data(fitted_to))
     part = arguments.part or ("test" if own or arguments.shares else "all")
     examples = _examples(source, part, model)
-    options = {"samples": arguments.samples, "batch_size": arguments.batch_size, "seed": arguments.seed}
-    scores = [(name, model.log_likelihood(piece, **options)) for name, piece in examples]
-    frame = _frame(scores)
-    whole_score = concatenate([score for _, score in scores])
-    found = {**likelihood(whole_score), "data": source.data, "part": part, "output": output}
-    if output is None:
-        found["log_likelihoods"] = whole_score.nats
+    found, text, frame = (_likelihoods if isinstance(model, HasLikelihood) else _scores)(model, examples, arguments)
+    values = {} if output is not None else {f"{frame.columns[0]}s": torch.from_numpy(frame.iloc[:, 0].to_numpy(copy=True))}
     what = {"all": "all", "test": "the test part", "valid": "the valid part", "train": "the training part"}[part]
-    text = f"{spoken(whole_score)}; {len(whole_score):,} examples, {what} of {source.data}"
+    text += f"; {len(frame):,} examples, {what} of {source.data}"
     if output is not None:
         text += f"; each in {write_file(output, table_bytes(frame, output.suffix.lower()))}"
-    return Answer(text, found)
+    return Answer(text, {**found, "data": source.data, "part": part, "output": output, **values})
 
 
-def _examples(source: Source, part: str, model: HasLikelihood) -> list[tuple[str, Any]]:
+def _likelihoods(model: Any, examples: list[tuple[str, Any]], arguments: Any) -> tuple[dict[str, Any], str, Any]:
+    """What is found, in words, and a row for each example."""
+    options = {"samples": arguments.samples, "batch_size": arguments.batch_size, "seed": arguments.seed}
+    scores = [(name, model.log_likelihood(piece, **options)) for name, piece in examples]
+    whole_score = concatenate([score for _, score in scores])
+    return likelihood(whole_score), spoken(whole_score), _frame(scores)
+
+
+def _scores(model: Any, examples: list[tuple[str, Any]], arguments: Any) -> tuple[dict[str, Any], str, Any]:
+    """The same of a model whose scores are no log-probabilities."""
+    import pandas as pd
+
+    if arguments.samples is not None:
+        raise Mistake(f"--samples {arguments.samples}: the scores of this model are no estimates; drop it")
+    frames = [pd.DataFrame({"score": model.score_samples(piece), "kind": "score", "part": name}) for name, piece in examples]
+    frame = pd.concat(frames, ignore_index=True)
+    mean = float(frame["score"].mean())
+    found = {"mean": mean, "kind": "score", "n": len(frame)}
+    return found, f"score {mean:.5g} (no log-probability)", frame if len(frames) > 1 else frame.drop(columns="part")
+
+
+def _examples(source: Source, part: str, model: HasScore) -> list[tuple[str, Any]]:
     """The parts to score, by name; all of a file that nobody has split is one part, in the file's order."""
     if part == "all":
         try:

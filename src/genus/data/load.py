@@ -95,7 +95,7 @@ def _source(name_or_path: Any) -> Named | Path:
         path.exists()
         or isinstance(name_or_path, os.PathLike)
         or path.suffix
-        or (len(path.parts) > 1 and path.parts[0] != "adbench")
+        or (len(path.parts) > 1 and not any(name.startswith(f"{path.parts[0]}/") for name in NAMED))
     ):
         return path
     raise ValueError(

@@ -147,7 +147,7 @@ class Comparison:
         if isinstance(n_samples, bool) or not hasattr(n_samples, "__index__") or n_samples < 1:
             raise ValueError(f"n_samples={n_samples!r} must be a whole number, at least 1")
         seed = check_seed(seed)
-        self.data = _dataset(data, given, seed)
+        self.data = dataset_of(data, given, seed)
         self.settings = Settings(
             seed, int(n_samples), bool(two_sample), samples, None if runs is None else Path(runs), bool(progress), options
         )
@@ -232,6 +232,8 @@ class Comparison:
         if model.given_space is None:
             return None
         given = self.data.test.given
+        if given is None and model.given_optional:
+            return None
         if given is None:
             raise ValueError("was fitted with given=, and these data have none to sample with")
         return model.given_space.decode(given[torch.arange(n) % len(given)])
@@ -264,7 +266,8 @@ def _equally_spaced(sequences: list[torch.Tensor], n: int) -> Ragged:
     return Ragged.of([sequences[i] for i in np.linspace(0, len(sequences) - 1, min(n, len(sequences))).astype(int)])
 
 
-def _dataset(data: Any, given: Any, seed: int) -> Dataset:
+def dataset_of(data: Any, given: Any, seed: int) -> Dataset:
+    """What `compare` takes as data, as a Dataset with a test part. Raises ValueError where there is none."""
     if isinstance(data, str | Path):
         data = load_dataset(data, given=given, seed=seed)
     elif isinstance(data, Examples):

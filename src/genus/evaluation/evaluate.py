@@ -18,12 +18,13 @@ from torch import Tensor
 from genus.data import Dataset, Examples, load_dataset
 from genus.data.readers import read
 from genus.evaluation.coverage import NEIGHBOURS, coverage
-from genus.evaluation.distances import frechet_distance, kernel_mmd, sliced_wasserstein
 from genus.evaluation.features import features_of_both, narrowed, pieces
 from genus.evaluation.marginals import column_distances, correlation_difference
 from genus.evaluation.memorisation import memorisation
 from genus.evaluation.two_sample import FEWEST, ROWS, two_sample_test
 from genus.evaluation.usefulness import usefulness
+from genus.probability.kernels import mmd
+from genus.probability.transport import frechet_distance, sliced_wasserstein
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Space, Table, Tokens, infer_space
 
@@ -163,10 +164,11 @@ def _likeness(
         ]
     pairs = (
         ("sliced_wasserstein", sliced_wasserstein, "mean transport distance along directions; 0 is equal"),
-        ("kernel_mmd", kernel_mmd, "squared kernel distance; 0 is equal"),
+        ("kernel_mmd", mmd, "squared kernel distance; 0 is equal"),
         ("frechet_distance", frechet_distance, "squared, of fitted normals on the data's features; 0 is equal"),
     )
-    return found + [_measure(name, measure(a, b), measure(a_, h), meaning) for name, measure, meaning in pairs]
+    x, y, x_, z = (torch.as_tensor(points).double() for points in (a, b, a_, h))
+    return found + [_measure(name, float(measure(x, y)), float(measure(x_, z)), meaning) for name, measure, meaning in pairs]
 
 
 def _copies(space: Space, x: Encoded, s: Encoded) -> list[dict[str, Any]]:

@@ -17,6 +17,9 @@ class LearnsInClosedForm(Learns):
     way: ClassVar[str] = "in closed form"
     takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
 
+    def survey(self, passes: Passes) -> None:
+        """What must be known of all data before sums are taken, such as their range; for most models, nothing."""
+
     def statistics(self, batch: Tensor) -> Statistics:
         """Sums over a batch, by name: those of two batches add up."""
         raise NotImplementedError
@@ -29,4 +32,6 @@ class LearnsInClosedForm(Learns):
         assert self.space is not None
         self.build(self.space)
         self.to(settings.device)
-        self.solve(Passes(train, self.coordinates, settings).sum(self.statistics))
+        passes = Passes(train, self.coordinates, settings)
+        self.survey(passes)
+        self.solve(passes.sum(self.statistics))

@@ -1,7 +1,7 @@
 """Learning by expectation-maximisation (Dempster, Laird & Rubin 1977), written once.
 
     E   expect(batch) -> statistics that add up, among them log_likelihood = sum log p(x) and count (K,), which sums to the points
-    M   maximise(statistics) sets the parameters; log p(data) never falls
+    M   maximise(statistics) sets the parameters; log p(data), with the log-prior where there is one, never falls
 
 Restarts keep the best. Because the statistics add up, data larger than memory and many processes need no second version.
 """
@@ -47,6 +47,10 @@ class LearnsByEM(Learns):
         """Set the parameters to what makes the expected statistics most likely."""
         raise NotImplementedError
 
+    def log_prior(self) -> float:
+        """log of the prior that `maximise` multiplies the likelihood by, up to a constant: EM climbs the product."""
+        return 0.0
+
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
         assert self.space is not None
         self.build(self.space)
@@ -78,7 +82,7 @@ class LearnsByEM(Learns):
         before = -torch.inf
         for iteration in range(self.max_iter):
             statistics = passes.sum(self.expect)
-            value = float(statistics["log_likelihood"] / statistics["count"].sum())
+            value = self._objective(statistics)
             if value != value:
                 return -torch.inf, False
             history.write({"start": start, "iteration": iteration, "log_likelihood": value})
@@ -87,6 +91,9 @@ class LearnsByEM(Learns):
                 return value, True
             before = value
             self.maximise(statistics)
-        statistics = passes.sum(self.expect)
-        value = float(statistics["log_likelihood"] / statistics["count"].sum())
+        value = self._objective(passes.sum(self.expect))
         return (value, False) if value == value else (-torch.inf, False)
+
+    def _objective(self, statistics: Statistics) -> float:
+        """What EM climbs, nats per point: the log-likelihood, and the log-prior where there is one."""
+        return (float(statistics["log_likelihood"]) + self.log_prior()) / float(statistics["count"].sum())

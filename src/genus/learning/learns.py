@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, Self
 
 import torch
 
-from genus.data import Dataset, Examples, examples_of, fit_space, missing_values
+from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
 from genus.learning.distributed import device_of, start
-from genus.model import Conditional, Model
+from genus.model import Classifies, Conditional, Model
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged
 
@@ -71,8 +71,10 @@ class Learns(Model):
         """Learn from data; returns self.
 
         data: a Dataset (its train part is learned, its valid part watched), a name or path of one, or raw data: an
-        array or tensor, a DataFrame, a list of strings, a list of ragged arrays. y is ignored (scikit-learn passes it).
-        given: conditions to learn with, one an example; names of columns; or True for a dataset's labels.
+        array or tensor, a DataFrame, a list of strings, a list of ragged arrays. y is what scikit-learn passes: the labels,
+        to a model that Classifies; others ignore it.
+        given: conditions to learn with, one an example; names of columns; or True for a dataset's labels, with which a
+        model that Classifies learns unasked.
         validation: data to watch (stop early, keep the best), or a share of the training data such as 0.1.
         run: a folder for checkpoints, history and the model; resume=True goes on exactly where it stopped.
         Raises ValueError or TypeError before anything is changed; on any error the model stays as it was.
@@ -106,7 +108,13 @@ class Learns(Model):
             epochs, steps, batch_size, learning_rate, check_seed(seed), place, precision,
             None if run is None else Path(run), bool(resume), bool(progress), rank, world,
         )  # fmt: skip
+        if isinstance(self, Classifies) and y is not None:
+            if given is not None:
+                raise ValueError("y and given: both are the labels of the data; pass one of them")
+            given = y
         train, valid = self.parts(data, given, validation, settings.seed)
+        if isinstance(self, Classifies):
+            train = with_classes(train)
         # all learning happens on a fresh twin, so that an error leaves this model as it was
         twin = type(self)(**self.get_params())
         twin.space, twin.fitted_params = fit_space(train), twin.get_params()
@@ -136,7 +144,8 @@ class Learns(Model):
 
             data = load_dataset(data)
         if isinstance(data, Dataset):
-            if given is True:
+            unasked = isinstance(self, Classifies) and given is None and data.given is None and data.train.labels is not None
+            if given is True or unasked:
                 data = data.with_labels_given()
             elif given is not None:
                 raise ValueError(

@@ -60,6 +60,12 @@ class Passes:
             total = {name: torch.zeros_like(value) for name, value in statistics(self._chunk(0)).items()}
         return sum_over_ranks(total)
 
+    def extremes(self, of: Callable[[Any], Tensor]) -> tuple[Tensor, Tensor]:
+        """Smallest and largest of each column of `of(chunk)`, (rows, columns), over all chunks of all processes."""
+        parts = gather_over_ranks({n: torch.stack(of(self._chunk(n)).aminmax(dim=0)) for n in self._mine()})
+        ends = torch.stack([parts[number] for number in sorted(parts)])  # (chunks, 2, columns)
+        return ends[:, 0].amin(0), ends[:, 1].amax(0)
+
     def some(self, rows: int, seed: int) -> Any:
         """At most `rows` examples chosen by `seed`, prepared: the same on every process."""
         n = len(self.examples)

@@ -441,6 +441,14 @@ def maximise(statistics: Statistics, kind: Kind, floor: float = 1e-6, support: f
     return weights, means, raise_to(covariances, floors, floor) if kind == "full" else covariances.maximum(floors)
 
 
+def with_prior(statistics: Statistics, kind: Kind) -> Statistics:
+    """The statistics with d points of N(0, I), the data's own mean and spread, added to every component: a conjugate prior."""
+    K, d = statistics["first"].shape
+    _, spread = standard(K, d, "diag" if kind == "spherical" else kind, statistics["first"].device)
+    points = K * d if kind == "tied" else d  # a tied covariance has those of all
+    return statistics | {"count": statistics["count"] + d, "second": statistics["second"] + points * spread}
+
+
 def raise_to(covariances: Tensor, floors: Tensor, floor: float) -> Tensor:
     """The S >= F of greatest likelihood given the sample covariance: F^1/2 max(F^-1/2 S F^-1/2, 1) F^1/2."""
     covariances = (covariances + covariances.mT) / 2
@@ -508,8 +516,13 @@ def condition(
 def draw(n: int, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     """n rows of the mixture, (n, d), and the component of each, (n,); by torch's default generator."""
     which = torch.multinomial(log_weights.exp(), n, replacement=True)
+    return draw_from(which, means, covariances, kind), which
+
+
+def draw_from(which: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> Tensor:
+    """A row of component which_n each, (n, d); by torch's default generator."""
     factor, _ = _factorise(covariances, kind, means.shape[1])
-    return means[which] + _noise(which, factor, kind, means), which
+    return means[which] + _noise(which, factor, kind, means)
 
 
 def fill(x: Tensor, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind, sample: bool = True) -> Tensor:

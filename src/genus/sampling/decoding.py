@@ -8,7 +8,8 @@ exponential races: Maddison et al. 2014, arXiv:1411.0030. Length penalty: Wu et 
 
 Everything here is a function of logits (b, V), one row a stream. Where the logits come from is a *step*: a function
 `step(token (b,)) -> logits (b, V)` of something that remembers what it has read (`networks.attention.Decoder`, a
-recurrent state, an encoder-decoder). All draws come from torch's default generator.
+recurrent state, an encoder-decoder). All draws come from torch's default generator. Where what was read is a tensor of states with
+one row a stream, `go_on` makes the step of two functions of a state and asks for the draw, or for the search.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["beam_search", "draw", "generate", "top_k", "top_p", "warp"]
+__all__ = ["beam_search", "draw", "generate", "go_on", "top_k", "top_p", "warp"]
 
 NEVER = float("-inf")
 
@@ -135,6 +136,7 @@ def beam_search(
         best_log_prob = torch.cat((best_log_prob, log_prob), 1).gather(1, keep)
         best_tokens = torch.cat((best_tokens, candidates), 1).take_along_dim(keep[..., None], 1)
 
+    t = -1  # of no tokens the best are empty
     for t in range(max_new_tokens):
         total = alive[..., None] + logits.log_softmax(-1).view(batch, beams, size)  # (b, k, V)
         # twice as many as needed: were every second one to end, k would still go on
@@ -161,3 +163,40 @@ def beam_search(
         rows = (first + origin.gather(1, keep)).flatten()
         logits = step(tokens[..., t].flatten(), rows)
     return best_tokens[..., : t + 1], best_log_prob
+
+
+def go_on(
+    state: Tensor,
+    advance: Callable[[Tensor, Tensor], Tensor],
+    logits: Callable[[Tensor], Tensor],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    num_beams: int = 1,
+    length_penalty: float = 1.0,
+    end: int | None = None,
+) -> Tensor:
+    """The tokens (b, at most max_new_tokens) that follow the states (b, ...): drawn, or, with num_beams > 1, the best found.
+
+    advance(state, token (b,)) is the state after one more token, logits(state) (b, V) what the next may be.
+    """
+    if num_beams == 1:
+
+        def step(token: Tensor) -> Tensor:
+            nonlocal state
+            state = advance(state, token)
+            return logits(state)
+
+        return generate(
+            step, logits(state), max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, end=end
+        )  # fmt: skip
+
+    def step_of(token: Tensor, rows: Tensor) -> Tensor:
+        nonlocal state
+        state = advance(state[rows], token)
+        return logits(state)
+
+    state = state.repeat_interleave(num_beams, 0)
+    return beam_search(step_of, logits(state), max_new_tokens, num_beams, length_penalty=length_penalty, end=end)[0][:, 0]

@@ -26,7 +26,8 @@ def infer_space(raw: Any, accepts: tuple[type[Space], ...] | None = None, tokeni
 
     DataFrame: Table. Strings: Tokens. Floats: Reals. Booleans, or only 0 and 1: Binary. uint8 of 3 or 4 axes, or PIL
     images: Images. Other whole numbers: Reals of whole numbers, or Tokens to a model of tokens. A list of arrays of
-    different lengths: Tokens for whole numbers of one axis, else Sequence. Raises TypeError or ValueError otherwise.
+    different lengths: Tokens for whole numbers of one axis, else Sequence. To a model of sequences, a list of arrays or of
+    DataFrames is a ragged Sequence, and one array (n, length, ...) a Sequence. Raises TypeError or ValueError otherwise.
     """
     candidates = list(_candidates(raw, tokenizer))
     if accepts:
@@ -64,12 +65,22 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
         if hasattr(raw[0], "getbands"):  # PIL images
             yield _images(np.stack([np.asarray(image) for image in raw]))
             return
+        if _is_pandas(raw[0], "DataFrame"):
+            yield Sequence(_shared_table(raw))
+            return
         if _is_ragged(raw):
             yield from _ragged_candidates([as_tensor(item) if len(item) else torch.zeros(0) for item in raw])
             return
-        if isinstance(raw[0], Tensor):
-            raw = torch.stack(list(raw))
-    yield from _array_candidates(as_tensor(raw))
+        several = hasattr(raw[0], "shape")
+        x = torch.stack(list(raw)) if isinstance(raw[0], Tensor) else as_tensor(raw)
+        yield from _array_candidates(x)
+        if several and x.dim() > 1:
+            yield Sequence(_item(x))
+        return
+    x = as_tensor(raw)
+    yield from _array_candidates(x)
+    if x.dim() in (2, 3):
+        yield Sequence(_item(x), length=x.shape[1])
 
 
 def _array_candidates(x: Tensor) -> Iterable[Space]:
@@ -110,6 +121,24 @@ def _is_binary(x: Tensor) -> bool:
     """Whether x holds zeros and ones, both of them. The ends tell most other data apart in one quick pass."""
     low, high = x.aminmax()
     return bool(low == 0) and bool(high == 1) and (not x.is_floating_point() or bool(((x == 0) | (x == 1)).all()))
+
+
+def _item(x: Tensor) -> Space:
+    """The space of the items of sequences (n, length, *item)."""
+    return next(iter(_array_candidates(x.flatten(0, 1))))
+
+
+def _shared_table(frames: Any) -> Table:
+    """The table that all of these DataFrames are rows of; its categories are those of any."""
+    import pandas as pd
+
+    wrong = next((frame for frame in frames if not _is_pandas(frame, "DataFrame")), None)
+    if wrong is not None:
+        raise TypeError(f"data: a list of DataFrames also holds {type(wrong).__name__}; make every item a DataFrame")
+    odd = next((i for i, frame in enumerate(frames) if set(frame.columns) != set(frames[0].columns)), None)
+    if odd is not None:
+        raise ValueError(f"data: DataFrame {odd} has other columns than the first; give every sequence the same columns")
+    return Table.of(pd.concat([frame for frame in frames if len(frame)] or list(frames), ignore_index=True))
 
 
 def _images(x: Any) -> Images:

@@ -19,9 +19,25 @@ class Ragged:
         lengths = torch.tensor([0, *(len(s) for s in sequences)])
         return cls(torch.cat(list(sequences)) if sequences else torch.empty(0), lengths.cumsum(0))
 
+    @classmethod
+    def of_rows(cls, rows: Tensor) -> Ragged:
+        """Sequences of one length (n, length, *item)."""
+        return cls(rows.flatten(0, 1), torch.arange(len(rows) + 1) * rows.shape[1])
+
     @property
     def lengths(self) -> Tensor:
         return self.offsets.diff()
+
+    @property
+    def owners(self) -> Tensor:
+        """(total,): the number of the sequence that each item is of."""
+        return torch.arange(len(self)).repeat_interleave(self.lengths).to(self.values.device)
+
+    @property
+    def positions(self) -> Tensor:
+        """(total,): the place of each item in its sequence, from 0."""
+        first = self.offsets[:-1].to(self.values.device)
+        return torch.arange(len(self.values), device=self.values.device) - first[self.owners]
 
     @property
     def nbytes(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from genus.data.named.embedded import DIGITS
 from genus.data.named.registry import NAMED, File, Layout, named
-from genus.data.readers import Raw
+from genus.data.readers import Raw, read_image
 from genus.spaces import Binary, Images
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -308,6 +308,62 @@ def emoji(files: dict[str, Path], style: str = "noto", size: int = 32) -> Raw:
     images = _channels_first(np.load(files[f"{style}_{size}.npz"])["x"])
     conditions = {"caption": (about["name"].tolist(), None, None)}
     return Raw(images, labels=(labels, None, None), classes=classes, conditions=conditions, space=Images(3, size, size))
+
+
+# -- one photograph each, of a texture ---------------------------------------------------------------------------
+
+SKIMAGE = "https://raw.githubusercontent.com/scikit-image/scikit-image/v0.19.3/skimage/data"
+EMBARK = "https://raw.githubusercontent.com/EmbarkStudios/texture-synthesis/22825ec4ad259ce2abb238dbe83a53882bd79fd7/imgs"
+TEXTURES = {  # name: (what it shows, its shape, file, public place, sha256)
+    "brick": ("a brick pavement", (1, 512, 512), "brick.png", f"{SKIMAGE}/brick.png",
+              "7966caf324f6ba843118d98f7a07746d22f6a343430add0233eca5f6eaaa8fcf"),
+    "grass": ("grass", (1, 512, 512), "grass.png", f"{SKIMAGE}/grass.png",
+              "b6b6022426b38936c43a4ac09635cd78af074e90f42ffa8227ac8b7452d39f89"),
+    "gravel": ("gravel", (1, 512, 512), "gravel.png", f"{SKIMAGE}/gravel.png",
+               "c48615b451bf1e606fbd72c0aa9f8cc0f068ab7111ef7d93bb9b0f2586440c12"),
+    "water": ("sunlit water", (3, 300, 300), "embark_1.jpg", f"{EMBARK}/1.jpg",
+              "28a567fb7bfc2170c5c89b8e93cc92cf3b18cb41444464db1291c3f5d9f048ff"),
+    "cloud": ("red ink on white", (3, 400, 400), "embark_2.jpg", f"{EMBARK}/2.jpg",
+              "72381dcd798cf009477c28b6123b752decf21b601a451e7200380c7d727af9fb"),
+    "bark": ("bark with a red letter painted over it", (3, 400, 400), "embark_3.jpg", f"{EMBARK}/3.jpg",
+             "884f23464c903a19c71b06130ff8cb920f7985ab585c7a16b70c5048aa899d57"),
+    "dots": ("dots of two colours on white", (3, 352, 354), "embark_4.png", f"{EMBARK}/4.png",
+             "38b5590b5122e0c5045eb21784c41719bd0517c51667e6517e9e7321283c44c8"),
+    "few_dots": ("dots on white", (3, 168, 208), "embark_5.png", f"{EMBARK}/5.png",
+                 "324afd0afe66642cf7ec777f5617c0fbeac4971848e10cfe8b15b106420d3f9b"),
+    "wall": ("a brick wall with a white hole", (3, 350, 350), "embark_bricks.png", f"{EMBARK}/bricks.png",
+             "80991bbb779390771e4d99960a361cb1396d4d2416aa0347c95450a7143d6bae"),
+    "ink_1": ("ink in water", (3, 400, 400), "embark_m1.jpg", f"{EMBARK}/multiexample/1.jpg",
+              "d538aef3b3e9e61ef17ec7fd9517bebe2da8e276ec340d3bc12ca0ad5ab71a35"),
+    "ink_2": ("ink in water", (3, 400, 400), "embark_m2.jpg", f"{EMBARK}/multiexample/2.jpg",
+              "29396feb16878eb679de9bb17cfdbbd4c651037e890a12d6be9ec7f4d2158b4c"),
+    "ink_3": ("ink in water", (3, 358, 400), "embark_m3.jpg", f"{EMBARK}/multiexample/3.jpg",
+              "c329834e8f3bc15b672ca52aee50ba80ffaa8c3c4b8c2ac97a6cc32d6c73ac9a"),
+    "ink_4": ("ink in water", (3, 382, 400), "embark_m4.jpg", f"{EMBARK}/multiexample/4.jpg",
+              "5e79ea80df44950c39b08b70fc3e49c98738fba1ac6bfacde028cffc9cde5ed0"),
+}  # fmt: skip
+
+
+def _register_texture(name: str, what: str, shape: tuple[int, int, int], file: str, url: str, sha256: str) -> None:
+    free = url.startswith(SKIMAGE)
+
+    @named(
+        f"textures/{name}",
+        f"one photograph of {what}, {shape[1]} x {shape[2]}, {'grey' if shape[0] == 1 else 'colour'}",
+        kind="images",
+        space=f"Images{shape}",
+        sizes=(1, 0, 0),
+        source="https://scikit-image.org" if free else "https://github.com/EmbarkStudios/texture-synthesis",
+        licence="CC0" if free else "Unsplash",
+        files=((File(f"textures/{file}", url, sha256),),),
+    )
+    def load(files: dict[str, Path]) -> Raw:
+        pixels = read_image(files[file]).train
+        return Raw(pixels[:, None] if shape[0] == 1 else _channels_first(pixels), space=Images(*shape))
+
+
+for _name, _texture in TEXTURES.items():
+    _register_texture(_name, *_texture)
 
 
 # -- parts -------------------------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from genus.sampling.decoding import beam_search, generate
 from genus.spaces import Binary, Encoded, Images, Ragged, Space, Tokens
 
 HELD_OUT_WINDOWS = 64  # windows of a long text that are watched in training
-SAMPLE_LENGTH = 1024  # tokens at which a sampled sequence is cut, if it has not ended
 
 
 class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
@@ -125,20 +124,6 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
-    def draw(self, n: int, g: Tensor | None) -> Encoded:
-        space = self.fitted_space
-        empty = torch.zeros(n, 0, dtype=torch.int64, device=self.device)
-        drawn = self.continue_from(empty, g, SAMPLE_LENGTH if space.ragged else space.dims)
-        if not space.ragged:
-            dtype = torch.int64 if isinstance(space, Tokens) else torch.uint8
-            return drawn.reshape(n, *space.shape).to(dtype)
-        return Ragged.of([_until_end(tokens, self._end) for tokens in drawn.cpu()])
-
-    @property
-    def _end(self) -> int | None:
-        space = self.fitted_space
-        return space.vocabulary if isinstance(space, Tokens) and space.ends else None
-
     def continue_from(
         self,
         prompts: Tensor,
@@ -159,16 +144,9 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
         logits = decoder.read(torch.cat([start, prompts], 1))[:, : self.n_symbols]
         if num_beams > 1:
             step = lambda token, rows: decoder.step(token, rows)[:, : self.n_symbols]  # noqa: E731
-            found, _ = beam_search(step, logits, max_new_tokens, num_beams, length_penalty=length_penalty, end=self._end)
+            found, _ = beam_search(step, logits, max_new_tokens, num_beams, length_penalty=length_penalty, end=self.end_token)
             return found[:, 0]
         return generate(
             lambda token: decoder.step(token)[:, : self.n_symbols],
-            logits, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, end=self._end,
+            logits, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, end=self.end_token,
         )  # fmt: skip
-
-
-def _until_end(tokens: Tensor, end: int | None) -> Tensor:
-    """A sequence up to and with its first end token."""
-    if end is None or not (tokens == end).any():
-        return tokens
-    return tokens[: int((tokens == end).nonzero()[0]) + 1]

@@ -10,6 +10,7 @@ short contiguous last axis is twenty times slower.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from genus.spaces import Encoded, Space
@@ -28,6 +29,10 @@ class Components(nn.Module):
         """z (n, D) of encoded points (n, *shape): what the other methods read. NaN stays NaN."""
         raise NotImplementedError
 
+    def initialise(self, z: Tensor) -> None:
+        """Set the parameters to start EM from, by some points (n, D); the draws are from torch's default generator."""
+        raise NotImplementedError
+
     def log_prob(self, z: Tensor) -> Tensor:
         """log p_k(x_n) (K, n), nats in the data's own units; what is missing is integrated out."""
         raise NotImplementedError
@@ -40,6 +45,15 @@ class Components(nn.Module):
         """Set the parameters to what makes the statistics most likely (or most probable, where there is a prior)."""
         raise NotImplementedError
 
+    def with_prior(self, statistics: Statistics) -> Statistics:
+        """The statistics with a few points of the data's own mean and spread added to every component: a conjugate prior
+        that keeps what explains few points from being narrow."""
+        return statistics
+
+    def log_prior(self) -> Tensor:
+        """log of the prior that `maximise` multiplies the likelihood by, up to a constant, (); 0 where there is none."""
+        return torch.zeros(())
+
     def draw(self, which: Tensor) -> Encoded:
         """One encoded point (n, *shape) from component which_n (n,) each."""
         raise NotImplementedError
@@ -47,6 +61,14 @@ class Components(nn.Module):
     def fill(self, x: Tensor, which: Tensor) -> Encoded:
         """Encoded points with what is missing (NaN) drawn from component which_n given what is there."""
         raise NotImplementedError
+
+    def best(self, x: Tensor, log_weights: Tensor) -> Encoded:
+        """Encoded points with what is missing (NaN) at its best guess under the mixture of these weights (K,)."""
+        raise NotImplementedError
+
+    def flaw(self) -> str | None:
+        """What is wrong with parameters read from a file; None if nothing."""
+        return None
 
     @property
     def degrees_of_freedom(self) -> int:

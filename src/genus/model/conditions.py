@@ -1,0 +1,137 @@
+"""Conditions: what a point is given; and classes, a condition that may be asked for in return."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from genus.data import Dataset, Examples, classes_of
+from genus.fields import check_count
+from genus.likelihood import LogLikelihood
+from genus.model.likelihood import HasLikelihood
+from genus.model.model import Model
+from genus.model.sampling import CanSample
+
+
+class Conditional(Model):
+    """p(x | given): learned with `fit(data, given=...)`."""
+
+
+class Classifies(Conditional, CanSample, HasLikelihood):
+    """A joint model p(x, y) of points and their classes. A model writes `class_log_prob(x)`, and has `prior` (C,) = p(y).
+
+    What the points are given is their class, and may be left open: log_likelihood(x) is then log p(x) = log sum_y p(x, y).
+    `score` is its mean, as of every model; the share of right answers is `accuracy`, scikit-learn's scoring="accuracy".
+    """
+
+    given_optional: ClassVar[bool] = True
+    prior: Tensor
+
+    def class_log_prob(self, x: Any) -> Tensor:
+        """log p(x, y = c) of encoded points, nats in the data's units: (n, C)."""
+        raise NotImplementedError
+
+    @property
+    def classes(self) -> list[Any]:
+        """The classes, as the labels named them, in the order of every (n, C)."""
+        self.fitted_space  # noqa: B018 - refuses if not fitted
+        return list(classes_of(self.given_space).categories)
+
+    @property
+    def classes_(self) -> Any:
+        """`classes` as a numpy array, under scikit-learn's name."""
+        import numpy as np
+
+        return np.array(self.classes)
+
+    @property
+    def n_classes(self) -> int:
+        return len(classes_of(self.given_space).categories)
+
+    def predict_log_proba(self, data: Any) -> Any:
+        """log p(y | x) by Bayes' rule, a numpy array (n, C): p(y) p(x | y) / p(x)."""
+        return self._joint(self._points(data)).log_softmax(1).numpy()
+
+    def predict_proba(self, data: Any) -> Any:
+        """p(y | x), a numpy array (n, C); see `predict_log_proba`."""
+        return self._joint(self._points(data)).softmax(1).numpy()
+
+    def predict(self, data: Any) -> Any:
+        """The likeliest class of each point: a numpy array (n,) of labels, or a Series if they were a frame's column."""
+        return self._labels(self._joint(self._points(data)).argmax(1))
+
+    def accuracy(self, data: Any, *, given: Any = None) -> float:
+        """The share of points whose likeliest class is their label. data, given: as in `fit`, a Dataset's test part."""
+        examples = self._labelled(data, given)
+        return float((self._joint(examples).argmax(1) == examples.given[:, 0]).double().mean())  # type: ignore[index]
+
+    def joint_log_likelihood(self, data: Any, *, given: Any = None, seed: int = 0) -> LogLikelihood:
+        """log p(x, y) of points with their labels: log p(x | y) + log p(y), of the kind that log_likelihood is."""
+        examples = self._labelled(data, given)
+        scores = self.log_likelihood(examples, seed=seed)
+        return replace(scores, nats=scores.nats + self.prior.cpu().log()[examples.given[:, 0].long()])  # type: ignore[index]
+
+    def sample_labelled(self, n: int = 1, *, seed: int = 0) -> tuple[Any, Any]:
+        """n new points and the class of each, (X, labels): the classes by their prior, then points of them."""
+        self.fitted_space  # noqa: B018
+        n = check_count("n", n)
+        with self.verb(seed, "classes"):
+            codes = self.draw_classes(max(n, 1), None).cpu()
+        labels = self._labels(codes)
+        given = labels.to_frame() if hasattr(labels, "to_frame") else labels
+        return self.sample(len(codes), given=given, seed=seed)[:n], labels[:n]
+
+    def draw_classes(self, n: int, g: Tensor | None) -> Tensor:
+        """The number of the class of each of n points: what they are given, else drawn from the prior."""
+        return torch.multinomial(self.prior, n, replacement=True) if g is None else g.argmax(1)
+
+    def over_classes(self, joint: Tensor, g: Tensor | None) -> Tensor:
+        """log p(x), or log p(x | y) where classes are given, (n,), of log p(x, y = c) (n, C)."""
+        if g is None:
+            return joint.logsumexp(1)
+        return (joint - self.prior.log()).gather(1, g.argmax(1, keepdim=True))[:, 0]
+
+    def flaw(self) -> str | None:
+        if not bool((self.prior > 0).all()) or abs(float(self.prior.sum()) - 1) > 1e-6:
+            return "the prior of the classes is no distribution"
+        return super().flaw()
+
+    def _points(self, data: Any) -> Examples:
+        return replace(self.examples(data), given=None)
+
+    def _joint(self, examples: Examples) -> Tensor:
+        parts = []
+        for x, _ in examples.batches(4096):
+            with self.verb(0, "classify"):
+                self.refuse_missing(x)
+                parts.append(self.class_log_prob(x.to(self.device)).double().cpu())
+        return torch.cat(parts)
+
+    def _labels(self, codes: Tensor) -> Any:
+        import numpy as np
+
+        decoded = self.given_space.decode(codes[:, None])  # type: ignore[union-attr]
+        return np.array(decoded) if isinstance(decoded, list) else decoded.iloc[:, 0]
+
+    def _labelled(self, data: Any, given: Any) -> Examples:
+        """Points with their labels: given, else a Dataset's own, else the column they were learned from."""
+        if isinstance(data, Dataset) and data.given is None and data.train.labels is not None:
+            data = data.with_labels_given()
+        column = classes_of(self.given_space).name if self.given_space is not None else None
+        if given is None and column in getattr(data, "columns", ()):
+            given = [column]
+        examples = self.examples(data, given)
+        if examples.given is None:
+            raise ValueError("given: these points have no labels to compare with; pass given=labels, one for each")
+        return examples
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, TargetTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        tags.target_tags = TargetTags(required=True)
+        return tags

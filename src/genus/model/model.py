@@ -1,0 +1,211 @@
+"""Model: a distribution over a space.
+
+A model is an `nn.Module`. Its hyper-parameters are annotated class fields (`genus.fields`); nothing happens in the
+constructor; `build(space)` makes the modules and `fit` (of the ways of learning, `genus.learning`) calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from genus.data import Dataset, Examples, examples_of
+from genus.fields import fields_of, perhaps
+from genus.randomness import check_seed, randomness
+from genus.spaces import Space
+
+
+class Model(nn.Module):
+    """A distribution over a space."""
+
+    spaces: ClassVar[tuple[type[Space], ...]] = (Space,)  # the kinds of space it can be built on
+    takes_missing: ClassVar[bool] = False  # whether it learns from rows with missing values
+    given_optional: ClassVar[bool] = False  # whether a verb may leave open what the points were given when it learned
+    data_sized: ClassVar[tuple[str, ...]] = ()  # buffers with a first axis as long as the data made it; `build` makes it 0
+
+    def __init__(self, **hyper_parameters: Any) -> None:
+        super().__init__()
+        self.space: Space | None = None
+        self.given_space: Space | None = None
+        self.fitted_params: dict[str, Any] = {}  # the hyper-parameters that the modules were built with
+        for name, field in fields_of(type(self)).items():
+            object.__setattr__(self, name, field.default)
+        self.set_params(**hyper_parameters)
+        self.eval()
+
+    # -- hyper-parameters, under scikit-learn's names ---------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The hyper-parameters by name."""
+        return {name: getattr(self, name) for name in fields_of(type(self))}
+
+    def set_params(self, **hyper_parameters: Any) -> Self:
+        """Set hyper-parameters; TypeError for an unknown name or a wrong type, ValueError against a rule."""
+        fields, owner = fields_of(type(self)), type(self).__name__
+        checked = {}
+        for name, value in hyper_parameters.items():
+            if name not in fields:
+                raise TypeError(
+                    f"{owner} has no hyper-parameter {name!r}{perhaps(name, fields)}; it has {', '.join(fields) or 'none'}"
+                )
+            checked[name] = fields[name].check(value, owner)
+        for name, value in checked.items():
+            setattr(self, name, value)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import Tags, TargetTags
+
+        return Tags(estimator_type="density_estimator", target_tags=TargetTags(required=False))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.space is not None
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def refuses(self, space: Space) -> str | None:
+        """Why this model cannot be built on a space, with what to do instead; None if it can."""
+        if not isinstance(space, self.spaces):
+            return f"it takes {' or '.join(s.__name__ for s in self.spaces)}, not {type(space).__name__}"
+        return None
+
+    def build(self, space: Space) -> None:
+        """Make the modules and buffers for a fitted space; `self.given_space` is set before."""
+        raise NotImplementedError
+
+    @property
+    def given_dims(self) -> int:
+        """Features of what a point is given; 0 for a model that was given nothing."""
+        if self.given_space is None:
+            return 0
+        if self.given_space.ragged or len(self.given_space.feature_shape) != 1:
+            raise ValueError(f"given: conditions must be labels, numbers or rows of them, not points of {self.given_space!r}")
+        return self.given_space.feature_shape[0]
+
+    # -- helpers of the verbs -----------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        tensor = next(self.parameters(), None)
+        tensor = next(self.buffers(), None) if tensor is None else tensor
+        return torch.device("cpu") if tensor is None else tensor.device
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers learned: by gradient or by formula."""
+        return sum(p.numel() for p in self.parameters()) + sum(b.numel() for b in self.buffers() if b.is_floating_point())
+
+    @property
+    def fitted_space(self) -> Space:
+        """The space, or RuntimeError for a model that was not fitted."""
+        if self.space is None:
+            raise RuntimeError(f"this {type(self).__name__} is not fitted: call fit(data) first, or genus.load_model(folder)")
+        return self.space
+
+    def examples(self, data: Any, given: Any = None) -> Examples:
+        """Data in this model's space: a Dataset (its test part), Examples, or raw data."""
+        space = self.fitted_space
+        if isinstance(data, Dataset):
+            data = data.test if len(data.test) else data.train
+        if isinstance(data, Examples):
+            if type(data.space) is not type(space) or data.space.shape != space.shape:
+                raise ValueError(f"data: lie in {data.space!r}, but this model was fitted to {space!r}; pass data of its kind")
+            if given is not None:
+                raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...)")
+            examples = data
+            if not data.space.encodes_like(space):  # other categories, another alphabet: told, or made this model's
+                examples = replace(data, space=space, points=space.encode(data.raw))
+            if self.given_space is None:
+                examples = replace(examples, given_space=None, given=None)
+            elif data.given_space is not None and data.given_space != self.given_space:
+                given = self.given_space.encode(data.given_space.decode(data.given))  # type: ignore[arg-type]
+                examples = replace(examples, given_space=self.given_space, given=given)
+        else:
+            if given is not None and self.given_space is None:
+                raise ValueError(f"given: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
+            examples = examples_of(data, given, space=space, given_space=self.given_space)
+        if self.given_space is not None and examples.given is None and not self.given_optional:
+            raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
+        return examples
+
+    def coordinates(self, x: Any, g: Tensor | None, dtype: torch.dtype) -> Any:
+        """What closed forms and EM learn from, made of encoded points once: the points themselves."""
+        return x
+
+    def flaw(self) -> str | None:
+        """What is wrong with buffers read from a file, beyond what their shapes tell; None if nothing."""
+        return None
+
+    def given_features(self, given: Any, n: int) -> Tensor | None:
+        """What a learned condition means to a network, (n, given_dims); one condition serves all n."""
+        if self.given_space is None:
+            if given is not None:
+                raise ValueError(
+                    f"given={given!r}: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it"
+                )
+            return None
+        if given is None and self.given_optional:
+            return None
+        if given is None:
+            raise ValueError(f"given: this {type(self).__name__} was fitted with given=, so say what to sample, as in given=...")
+        if isinstance(given, dict):
+            import pandas as pd
+
+            given = pd.DataFrame([given])
+        elif isinstance(given, str) or not hasattr(given, "__len__"):
+            given = [given]
+        encoded = self.given_space.encode(given)
+        if len(encoded) == 1:
+            encoded = encoded[0:1].expand(n, *encoded.shape[1:])  # type: ignore[union-attr]
+        if len(encoded) != n:
+            raise ValueError(f"given: has {len(encoded)} rows for {n} samples; pass one, or {n}")
+        return self.given_space.features(encoded).to(self.device)  # type: ignore[arg-type]
+
+    @contextmanager
+    def verb(self, seed: int, stream: str, step: int = 0) -> Iterator[None]:
+        """Evaluation mode, no gradients, keyed randomness: the surroundings of sampling and scoring."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad(), randomness(check_seed(seed), stream, step):
+                yield
+        finally:
+            self.train(training)
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def save(self, folder: Any) -> None:
+        """Write config.json and model.safetensors to a folder, atomically. Raises RuntimeError if not fitted."""
+        from genus.artifacts import save_model
+
+        save_model(self, folder)
+
+    def extra_repr(self) -> str:
+        fields = fields_of(type(self))
+        return ", ".join(f"{n}={v!r}" for n, v in self.get_params().items() if v != fields[n].default)
+
+    def __getattr__(self, name: str) -> Any:
+        """A verb that is absent says which models have it."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            from genus.model.capabilities import CAPABILITIES
+
+            for capability in CAPABILITIES:
+                if name in vars(capability) and not name.startswith("_") and not isinstance(self, capability):
+                    raise AttributeError(
+                        f"{type(self).__name__} has no {name}: it is not {capability.__name__}; "
+                        "genus.models() lists the models that are"
+                    ) from None
+            raise
+
+
+def join(parts: list[Any]) -> Any:
+    if isinstance(parts[0], Tensor):
+        return torch.cat(parts)
+    return type(parts[0]).of([sequence for part in parts for sequence in part])

@@ -1,0 +1,68 @@
+"""Sampling: points can be drawn, and the missing parts of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from genus.fields import check_count
+from genus.model.model import Model, join
+from genus.spaces import Encoded
+from genus.spaces.known import space_row
+
+
+class CanSample(Model):
+    """New points can be drawn. A model writes `draw(n, g) -> x`."""
+
+    sample_chunk: ClassVar[int] = 4096  # points drawn at once: a million need no more memory than this many
+
+    def draw(self, n: int, g: Tensor | None) -> Encoded:
+        raise NotImplementedError
+
+    def sample(self, n: int = 1, *, given: Any = None, seed: int = 0) -> Any:
+        """n new points, as the kind of thing the data were (tensor, DataFrame, list of strings).
+
+        given: what a conditional model was fitted with (one for all, or one each); for a model that Completes, known
+        cells as {column: value}. The same seed gives the same points. Raises ValueError, RuntimeError if not fitted.
+        """
+        space = self.fitted_space
+        n = check_count("n", n)
+        known = space_row(space, given) if given is not None and isinstance(self, Completes) and self.given_space is None else None
+        drawn = max(n, 1)  # of none, one: it has the kind and the shape
+        g = self.given_features(given, drawn) if known is None else None
+        parts = []
+        for chunk, start in enumerate(range(0, drawn, self.sample_chunk)):
+            size = min(self.sample_chunk, drawn - start)
+            with self.verb(seed, f"sample/{chunk}"):
+                if known is not None:
+                    parts.append(self.fill(known.expand(size, *known.shape[1:]).to(self.device)))  # type: ignore[attr-defined]
+                else:
+                    parts.append(self.draw(size, None if g is None else g[start : start + size]))
+        whole = parts[0] if len(parts) == 1 else join(parts)
+        return space.decode(whole.to("cpu")[0:n])
+
+
+class Completes(Model):
+    """Any part of a point may be given, the rest is drawn. A model writes `fill(x)`: NaN in, no NaN out."""
+
+    def fill(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def fill_density(self, x: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
+        """`fill` of a density: to its coordinates and back, with what was known left exactly as it is."""
+        space = self.fitted_space
+        z, _ = space.standardise(space.dequantise(x.double()))
+        drawn = space.from_standardised(fill(z))
+        return torch.where(torch.isnan(x), drawn, x.to(drawn.dtype))
+
+    def complete(self, data: Any, *, seed: int = 0) -> Any:
+        """The same rows with every missing cell (NaN) drawn from its distribution given the others."""
+        examples = self.examples(data)
+        parts = []
+        for step, (x, _) in enumerate(examples.batches(4096)):
+            with self.verb(seed, "complete", step):
+                parts.append(self.fill(x.to(self.device)).to("cpu"))
+        return self.fitted_space.decode(join(parts))

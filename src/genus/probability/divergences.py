@@ -1,0 +1,132 @@
+"""Entropy and divergence of distributions: by their formula where there is one, else from draws.
+
+    H(p) = -E_p log p      H(p, q) = -E_p log q      KL(p || q) = E_p log p/q = H(p, q) - H(p)      D_f(p || q) = E_q f(p/q)
+
+A distribution is anything that samples and scores: a fitted genus model with an exact log_prob, a torch distribution, or
+a pair of functions (draw, log_prob) with draw(n) -> x, log_prob(x) -> (n,). Where only its score is asked for, a function
+log_prob alone will do. Kullback & Leibler 1951; the formulas are those of torch.distributions.
+
+KL is no distance. Fitted by KL(data || model) a model covers all of the data, by KL(model || data) it keeps to one mode
+(docs/divergences.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+from genus.model import CanSample, HasLogProb, Model
+from genus.probability.f_divergences import FDivergence
+from genus.randomness import check_seed, randomness
+from genus.sampling.monte_carlo import estimate
+
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Nats:
+    """A number of nats: exact, or the mean over n draws with its standard error."""
+
+    nats: float
+    standard_error: float = 0.0
+    n: int | None = None
+
+    @property
+    def kind(self) -> Literal["exact", "estimate"]:
+        return "exact" if self.n is None else "estimate"
+
+
+def entropy(p: Any, *, n: int = DRAWS, seed: int = 0) -> Nats:
+    """H(p) in nats. Raises TypeError for what does not sample and score, ValueError for n below 2."""
+    return _exact(lambda p: p.entropy(), p) or _mean(-_score(p, _draw(p, n, seed), "p"))
+
+
+def cross_entropy(p: Any, q: Any, *, n: int = DRAWS, seed: int = 0) -> Nats:
+    """H(p, q) in nats: what points of p cost in a code made for q. Raises as `entropy` does."""
+    return _exact(lambda p, q: p.entropy() + kl_divergence(p, q), p, q) or _mean(-_score(q, _draw(p, n, seed), "q"))
+
+
+def kl(p: Any, q: Any, *, n: int = DRAWS, seed: int = 0) -> Nats:
+    """KL(p || q) in nats. Raises as `entropy` does."""
+    if (exact := _exact(kl_divergence, p, q)) is not None:
+        return exact
+    x = _draw(p, n, seed)
+    return _mean(_score(p, x, "p") - _score(q, x, "q"))
+
+
+def f_divergence(divergence: FDivergence, p: Any, q: Any, *, n: int = DRAWS, seed: int = 0) -> Nats:
+    """D_f(p || q) from draws of q, which must reach wherever p does. Raises as `entropy` does."""
+    x = _draw(q, n, seed, "q")
+    return _mean(divergence.f((_score(p, x, "p") - _score(q, x, "q")).exp()))
+
+
+def _exact(formula: Callable[..., Tensor], *distributions: Any) -> Nats | None:
+    """What the formula says of torch distributions; None where torch has none, as for mixtures."""
+    if not all(isinstance(d, Distribution) for d in distributions):
+        return None
+    try:
+        nats = formula(*distributions)
+    except NotImplementedError:
+        return None
+    if nats.numel() != 1:
+        raise ValueError(
+            f"p: is {nats.numel()} distributions, of batch shape {tuple(nats.shape)}; pass one, or make it one with Independent"
+        )
+    return Nats(float(nats))
+
+
+def _mean(terms: Tensor) -> Nats:
+    """The mean of terms (n,), one a draw."""
+    found = estimate(Tensor.double, terms)
+    return Nats(float(found.mean), float(found.standard_error), len(terms))
+
+
+def _draw(p: Any, n: int, seed: int, name: str = "p") -> Any:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 2:
+        raise ValueError(f"n={n!r} must be a whole number of draws, at least 2")
+    if isinstance(p, CanSample):
+        return p.sample(n, seed=seed)
+    draw = (lambda n: p.sample((n,))) if isinstance(p, Distribution) else p[0] if isinstance(p, tuple) and len(p) == 2 else None
+    if draw is None:
+        raise TypeError(
+            f"{name}: a {type(p).__name__} does not sample; pass a model that is CanSample, a torch distribution or (draw, log_prob)"
+        )
+    with torch.no_grad(), randomness(check_seed(seed), "divergence"):
+        return draw(n)
+
+
+def _log_prob(p: Distribution, x: Tensor) -> Tensor:
+    inside = p.support.check(x)  # type: ignore[attr-defined]
+    if inside.shape != x.shape[:1]:
+        return p.log_prob(x)
+    score = torch.full(inside.shape, -torch.inf, dtype=torch.float64)
+    score[inside] = p.log_prob(x[inside]).double()
+    return score
+
+
+@torch.no_grad()
+def _score(p: Any, x: Any, name: str) -> Tensor:
+    """log p(x), (n,) float64."""
+    if isinstance(p, Distribution):  # which refuse points outside their support, where log p is -infinity
+        p = partial(_log_prob, p)
+    if isinstance(p, Model) and not (isinstance(p, HasLogProb) and p.likelihood_kind == "exact"):
+        raise TypeError(
+            f"{name}: {type(p).__name__} has no exact log_prob on this data, so its divergences are unknown; use a model that is "
+            "HasLogProb (on whole numbers, one of probabilities rather than densities)"
+        )
+    log_prob = p[1] if isinstance(p, tuple) and len(p) == 2 else p.log_prob if hasattr(p, "log_prob") else p
+    if not callable(log_prob):
+        raise TypeError(f"{name}: a {type(p).__name__} does not score; pass a model, a torch distribution or a function log_prob")
+    score = log_prob(x)
+    if not isinstance(score, Tensor) or score.shape != (len(x),):
+        what = f"shape {tuple(score.shape)}" if isinstance(score, Tensor) else f"a {type(score).__name__}"
+        raise ValueError(
+            f"{name}: log_prob of {len(x)} points gave {what}, but it must be ({len(x)},); use Independent for vectors"
+        )
+    return score.double()

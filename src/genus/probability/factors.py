@@ -1,0 +1,166 @@
+"""Gaussians of low rank plus diagonal covariance: the kernel of factor analysis, probabilistic PCA and its mixture.
+
+    x = mu + W z + e,   z ~ N(0, I_q),   e ~ N(0, Psi),   Psi = diag(psi):        x ~ N(mu, W W' + Psi)
+
+All linear algebra is q x q (Woodbury 1950). With y = Psi^-1/2 (x - mu), B = Psi^-1/2 W and M = I + B'B
+
+    z | x ~ N(M^-1 B'y, M^-1)
+    -2 log p(x) = |y - B E[z | x]|^2 + |E[z | x]|^2 + log det M + log det Psi + d log 2 pi
+
+where an error of E[z | x] counts only squared, however small the noise. A missing entry (NaN) leaves y and B, exactly: M is
+then one for each row, and everything else stays as it is.
+
+Shapes: data x (n, d); mean (d,), loadings W (d, q), noise psi (d,), float64. The caller centres and scales the data.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genus.probability.gaussians import LOG_2PI, tile_rows
+
+FLOOR = 1e-6  # least noise, as a share of a column's variance: at 0 the density would be infinite
+
+
+class Factors(NamedTuple):
+    """The parameters: mean mu (d,), loadings W (d, q), noise psi (d,)."""
+
+    mean: Tensor
+    loadings: Tensor
+    noise: Tensor
+
+
+class Posterior(NamedTuple):
+    """log p(x) (n,); z | x ~ N(code (n, q), covariance): (q, q) where nothing is missing, else (n, q, q)."""
+
+    log_density: Tensor
+    code: Tensor
+    covariance: Tensor
+
+
+def standard(d: int, q: int) -> Factors:
+    """N(0, I)."""
+    zeros = torch.zeros(d, q, dtype=torch.float64)
+    return Factors(zeros.sum(1), zeros, torch.ones(d, dtype=torch.float64))
+
+
+def posterior(x: Tensor, factors: Factors) -> Posterior:
+    """What each row says of its z; differentiable."""
+    mean, loadings, noise = factors
+    y = (x - mean) / noise.sqrt()
+    B = loadings / noise.sqrt()[:, None]
+    seen = ~y.isnan()
+    if seen.all():
+        precision, log_noise = B.T @ B, noise.log().sum()
+    else:
+        y = torch.where(seen, y, 0.0)
+        each = (B[:, :, None] * B[:, None]).flatten(1)  # (d, q q)
+        precision = (seen.to(B) @ each).unflatten(1, (B.shape[1], B.shape[1]))  # (n, q, q)
+        log_noise = seen.to(B) @ noise.log()
+    eye = torch.eye(B.shape[1], dtype=B.dtype, device=B.device)
+    root = torch.linalg.cholesky(precision + eye)
+    covariance = torch.cholesky_inverse(root)
+    b = y @ B  # (n, q)
+    code = (b[:, None] @ covariance)[:, 0]
+    distance = (y - (code @ B.T) * seen).square().sum(1) + code.square().sum(1)
+    log_det = log_noise + 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return Posterior(-0.5 * (distance + log_det + seen.sum(1) * LOG_2PI), code, covariance)
+
+
+def draw(n: int, factors: Factors) -> Tensor:
+    """n rows (n, d), by torch's default generator."""
+    mean, loadings, noise = factors
+    z = torch.randn(n, loadings.shape[1], dtype=mean.dtype, device=mean.device)
+    return _emit(z, factors) + noise.sqrt() * torch.randn(n, len(mean), dtype=mean.dtype, device=mean.device)
+
+
+def fill(x: Tensor, factors: Factors) -> Tensor:
+    """x with its missing entries drawn given the others: z given them, then the entries given z."""
+    _, code, covariance = posterior(x, factors)
+    z = code + (torch.randn_like(code)[:, None] @ torch.linalg.cholesky(covariance).mT)[:, 0]
+    drawn = _emit(z, factors) + factors.noise.sqrt() * torch.randn(x.shape, dtype=z.dtype, device=x.device)
+    return torch.where(x.isnan(), drawn, x)
+
+
+def moments(x: Tensor, weights: Tensor, factors: Factors) -> tuple[Tensor, Tensor, Tensor]:
+    """sum_n w_n of 1, E[x], E[x x'] given what is seen of each row, weights (n,): (), (d,), (d, d), float64."""
+    d, q = factors.loadings.shape
+    count, first, second = weights.sum(dtype=torch.float64), torch.zeros_like(factors.mean), factors.mean.new_zeros(d, d)
+    for tile, w in zip(x.split(tile_rows(d + q * q, 8)), weights.split(tile_rows(d + q * q, 8)), strict=True):
+        whole, w, holes = tile.double(), w.double()[:, None], tile.isnan()
+        if holes.any():
+            _, code, covariance = posterior(whole, factors)
+            whole = torch.where(holes, _emit(code, factors), whole)
+            # Cov[x | seen] = W C W' + Psi, in the rows and columns of what is missing
+            roots = torch.linalg.cholesky(covariance).mT * w[..., None].sqrt()  # (n, q, q)
+            for root, hole in zip(roots.split(tile_rows(q * d, 8)), holes.split(tile_rows(q * d, 8)), strict=True):
+                spread = ((root @ factors.loadings.T) * hole[:, None]).flatten(0, 1)  # (n q, d)
+                second.addmm_(spread.T, spread)
+            second.diagonal().add_((w * holes).sum(0) * factors.noise)
+        weighted = whole * w
+        first += weighted.sum(0)
+        second.addmm_(weighted.T, whole)
+    return count, first, second
+
+
+def principal(covariance: Tensor, q: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of greatest likelihood with noise equal in all columns: (loadings, noise (), directions U_q, variances lambda).
+
+        S = U Lambda U',   W = U_q (Lambda_q - sigma^2 I)^1/2,   sigma^2 = mean of the discarded eigenvalues
+
+    directions (d, q) and variances (d,) in descending order. With q = d the least eigenvalue still counts as noise, which
+    loses nothing (Tipping & Bishop 1999).
+    """
+    variances, vectors = torch.linalg.eigh(covariance)
+    variances, vectors = variances.flip(0).clamp(min=0), vectors.flip(1)[:, :q].contiguous()
+    directions = vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()  # scikit-learn's choice of sign
+    noise = variances[min(q, len(variances) - 1) :].mean().clamp(min=FLOOR * float(variances.mean()))
+    return directions * (variances[:q] - noise).clamp(min=0).sqrt(), noise, directions, variances
+
+
+def unequal(covariance: Tensor, q: int, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Of greatest likelihood with a noise of its own in each column: (loadings, noise), searched from `noise` (d,).
+
+    For a given Psi the best W is known: with eigenvalues theta_i and eigenvectors u_i of Psi^-1/2 S Psi^-1/2
+
+        W = Psi^1/2 U_q (Theta_q - I)^1/2
+        -2/n log L = log det Psi + sum_{i <= q, theta_i > 1} (1 + log theta_i) + sum of the other theta_i + d log 2 pi
+
+    so that the search is over log psi alone, by L-BFGS (Joreskog 1967; Lawley & Maxwell 1971).
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+
+    S = covariance.cpu().numpy()
+    d = len(S)
+
+    def spectrum(log_noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        root = np.exp(0.5 * log_noise)
+        theta, u = np.linalg.eigh(S / root[:, None] / root)
+        explained = (np.arange(d) >= d - q) & (theta > 1)  # eigh ascends
+        return theta, u, explained
+
+    def loss(log_noise: np.ndarray) -> tuple[float, np.ndarray]:
+        theta, u, explained = spectrum(log_noise)
+        value = log_noise.sum() + np.where(explained, 1 + np.log(np.where(explained, theta, 1)), theta).sum()
+        return float(value), 1 - u**2 @ np.where(explained, 1.0, theta)
+
+    low = np.log(FLOOR * np.diag(S))
+    start = np.clip(np.log(noise.cpu().numpy()), low, np.log(np.diag(S)))
+    options = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-14, "gtol": 1e-8}
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=list(zip(low, np.log(np.diag(S)), strict=True)), options=options
+    )
+    theta, u, explained = spectrum(found.x)
+    u = u[:, ::-1][:, :q] * np.sign(u[np.abs(u).argmax(0), np.arange(d)])[::-1][:q]
+    gain = np.sqrt(np.where(explained, theta - 1, 0)[::-1][:q])
+    loadings = np.exp(0.5 * found.x)[:, None] * u * gain
+    return torch.from_numpy(np.ascontiguousarray(loadings)).to(covariance), torch.from_numpy(np.exp(found.x)).to(covariance)
+
+
+def _emit(z: Tensor, factors: Factors) -> Tensor:
+    """E[x | z], (n, d)."""
+    return factors.mean + z @ factors.loadings.T

@@ -1,0 +1,182 @@
+"""Optimal transport: the least work that turns one distribution into another.
+
+    W_p(a, b)^p = min_P sum_ij P_ij |x_i - y_j|^p       over couplings P >= 0 with P 1 = a and P' 1 = b
+
+Exactly by sorting on a line; exactly anywhere by a linear programme (n m numbers, n^3 time); smoothed by entropy
+(Sinkhorn); along random lines (sliced); in closed form between normal distributions, which is the Frechet distance.
+Everything is differentiable: the derivative of the work in its costs is the best plan itself (Danskin 1966).
+
+Kantorovich 1942; Villani 2009, Optimal Transport; Peyre & Cuturi 2019, arXiv:1803.00567.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genus.randomness import check_seed, generator
+
+PROJECTIONS = 128
+
+
+# ----------------------------------------------------------------------------------------------------------- on a line
+
+
+def wasserstein_1d(x: Tensor, y: Tensor, p: float = 1, *, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+    """W_p of one-dimensional points x (n, ...) and y (m, ...) along the first axis, weighing a (n,) and b (m,), else alike.
+
+    W_p^p = int |F^-1(t) - G^-1(t)|^p dt, exactly, of two step functions that change where the weights add up.
+    """
+    _check_power(p)
+    x, at_x = _quantiles(x, a, "a")
+    y, at_y = _quantiles(y, b, "b")
+    steps = torch.cat([at_x, at_y], -1).sort(-1).values  # (..., n + m)
+    length = steps.diff(dim=-1, prepend=torch.zeros_like(steps[..., :1]))
+    middle = steps - length / 2
+    quantile = lambda z, at: z.gather(-1, torch.searchsorted(at, middle).clamp_max(z.shape[-1] - 1))  # noqa: E731
+    gap = (quantile(x, at_x) - quantile(y, at_y)).abs()
+    return _root((gap**p * length.to(gap)).sum(-1), p)
+
+
+def sliced_wasserstein(x: Tensor, y: Tensor, p: float = 1, *, projections: int = PROJECTIONS, seed: int = 0) -> Tensor:
+    """W_p of points x (n, d), y (m, d) seen along random directions, averaged. Rabin et al. 2011; Bonneel et al. 2015."""
+    x, y = _points(x, y)
+    directions = torch.randn(x.shape[1], projections, generator=generator(check_seed(seed), "directions"), dtype=torch.float64)
+    directions = (directions / directions.norm(dim=0)).to(x)
+    return _root((wasserstein_1d(x @ directions, y @ directions, p) ** p).mean(), p)
+
+
+def _quantiles(x: Tensor, weights: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
+    """Points in order, last axis, and where the share of points up to each ends: float64, as steps of 1/n add up."""
+    x, order = x.movedim(0, -1).sort(-1)
+    shares = _weights(weights, x.shape[-1], name, x).double()
+    ends = shares[order].cumsum(-1) if weights is not None else shares.cumsum(-1).expand_as(x)
+    return x, ends.contiguous()
+
+
+# ------------------------------------------------------------------------------------------------------------ anywhere
+
+
+def wasserstein(x: Tensor, y: Tensor, p: float = 1, *, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+    """W_p of points x (n, d) and y (m, d) with weights a, b (alike, unless given), exactly. Keeps n m costs."""
+    _check_power(p)
+    x, y = _points(x, y)
+    cost = _distances(x, y) ** p
+    return _root((transport_plan(cost, a, b) * cost).sum(), p)
+
+
+def transport_plan(cost: Tensor, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+    """The coupling (n, m) of least work for costs (n, m) and weights a (n,), b (m,), by assignment or linear programme."""
+    from scipy.optimize import linear_sum_assignment, linprog
+    from scipy.sparse import eye_array, kron, vstack
+
+    n, m = cost.shape
+    work = cost.detach().cpu().double().numpy()
+    if a is None and b is None and n == m:  # a vertex of the doubly stochastic matrices is a permutation (Birkhoff 1946)
+        rows, columns = linear_sum_assignment(work)
+        plan = torch.zeros(n, m, dtype=cost.dtype)
+        plan[torch.from_numpy(rows), torch.from_numpy(columns)] = 1 / n
+        return plan.to(cost.device)
+    a, b = _weights(a, n, "a", cost).cpu().double(), _weights(b, m, "b", cost).cpu().double()
+    sums = [kron(eye_array(n), np.ones((1, m))), kron(np.ones((1, n)), eye_array(m))]  # of rows, of columns
+    found = linprog(work.ravel(), A_eq=vstack(sums, format="csr"), b_eq=torch.cat([a, b]).numpy(), method="highs")
+    if not found.success:
+        raise ValueError(f"cost: no plan was found ({found.message.strip()}); costs must be finite")
+    return torch.from_numpy(found.x).reshape(n, m).to(cost)
+
+
+def sinkhorn(
+    cost: Tensor,
+    a: Tensor | None = None,
+    b: Tensor | None = None,
+    *,
+    epsilon: float = 0.05,
+    tolerance: float = 1e-6,
+    max_iter: int = 1000,
+) -> tuple[Tensor, Tensor]:
+    """Entropic transport min_P <P, C> + epsilon KL(P || a b'), and its plan (n, m). Cuturi 2013, arXiv:1306.0895.
+
+    In logarithms, so any epsilon (in the units of the cost) is safe; small ones need more steps. Stops when the plan's
+    rows add up to `a` within `tolerance`, or after max_iter. Differentiable in the costs (n, m) at the price of one step.
+    """
+    if not epsilon > 0:
+        raise ValueError(f"epsilon={epsilon!r} must be a number above 0, in the units of the cost")
+    n, m = cost.shape
+    a, b = _weights(a, n, "a", cost), _weights(b, m, "b", cost)
+    log_a, log_b = a.log(), b.log()
+    with torch.no_grad():
+        f, g = torch.zeros_like(a), torch.zeros_like(b)
+        for _ in range(max_iter):
+            g = -epsilon * (log_a[:, None] + (f[:, None] - cost) / epsilon).logsumexp(0)
+            new = -epsilon * (log_b + (g - cost) / epsilon).logsumexp(1)
+            gone = ((f - new) / epsilon).exp() - 1  # the plan's rows beside a: of (f, g), before f is mended
+            f = new
+            if float((a * gone).abs().sum()) < tolerance:
+                break
+    plan = (log_a[:, None] + log_b + (f[:, None] + g - cost) / epsilon).exp()
+    # the dual at its optimum, where the derivatives in f and g vanish, so that those in the cost are the plan
+    return (a * f).sum() + (b * g).sum() - epsilon * (plan.sum() - 1), plan.detach()
+
+
+def sinkhorn_divergence(x: Tensor, y: Tensor, p: float = 2, *, epsilon: float = 0.05, max_iter: int = 1000) -> Tensor:
+    """Entropic transport without its bias, S(x, y) - S(x, x) / 2 - S(y, y) / 2, of the costs |x - y|^p: zero for x = y.
+
+    Genevay et al. 2018, arXiv:1706.00292; Feydy et al. 2019, arXiv:1810.08278.
+    """
+    _check_power(p)
+    x, y = _points(x, y)
+    work = lambda x, y: sinkhorn(_distances(x, y) ** p, epsilon=epsilon, max_iter=max_iter)[0]  # noqa: E731
+    return work(x, y) - work(x, x) / 2 - work(y, y) / 2
+
+
+# ------------------------------------------------------------------------------------------------ normal distributions
+
+
+def gaussian_wasserstein(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> Tensor:
+    """W_2^2 of N(mu, S) and N(nu, T): |mu - nu|^2 + tr(S + T - 2 (S^1/2 T S^1/2)^1/2). Dowson & Landau 1982."""
+    values, vectors = torch.linalg.eigh(covariance)
+    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
+    cross = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp_min(0).sqrt().sum(-1)
+    trace = (covariance + other_covariance).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return (mean - other_mean).square().sum(-1) + trace - 2 * cross
+
+
+def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
+    """W_2^2 of the normal distributions fitted to points x (n, d) and y (m, d).
+
+    On Inception features it is the FID of Heusel et al. 2017; on others it is not comparable with it.
+    """
+    x, y = _points(x, y)
+    fit = lambda z: (z.mean(0), torch.cov(z.T).reshape(z.shape[1], z.shape[1]))  # noqa: E731
+    return gaussian_wasserstein(*fit(x), *fit(y))
+
+
+# --------------------------------------------------------------------------------------------------------------- parts
+
+
+def _points(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
+        raise ValueError(f"x, y: have shapes {tuple(x.shape)} and {tuple(y.shape)}, but must be points (n, d) and (m, d)")
+    return x, y
+
+
+def _weights(weights: Tensor | None, n: int, name: str, like: Tensor) -> Tensor:
+    if weights is None:
+        return torch.full((n,), 1 / n, dtype=like.dtype, device=like.device)
+    if weights.shape != (n,) or not bool((weights >= 0).all()) or abs(float(weights.sum()) - 1) > 1e-4:
+        raise ValueError(f"{name}: weights must be {n} numbers, at least 0, that add up to 1; divide them by their sum")
+    return weights.to(like)
+
+
+def _distances(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _root(work: Tensor, p: float) -> Tensor:
+    return work if p == 1 else work ** (1 / p)
+
+
+def _check_power(p: float) -> None:
+    if not p >= 1:
+        raise ValueError(f"p={p!r} must be a number, at least 1: below it W_p is no distance")
