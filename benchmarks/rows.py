@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks import gmm, gmm_memory, gpt_generate, gpt_train, importing, iw_bound, vae
+from benchmarks import gmm, gmm_memory, gpt_generate, gpt_train, hmm, importing, iw_bound, kde, ngram, sampling, texture, vae
 from benchmarks.harness import Row
 
-MODULES = (gmm, gmm_memory, vae, iw_bound, gpt_train, gpt_generate, importing)
+MODULES = (gmm, gmm_memory, kde, hmm, vae, iw_bound, gpt_train, gpt_generate, ngram, sampling, texture, importing)
 ROWS: tuple[Row, ...] = tuple(row for module in MODULES for row in module.ROWS)
 
 
