@@ -432,7 +432,7 @@ def test_em_climbs_and_ends_above_the_truth():
 def test_the_nile_has_the_published_likelihood_as_a_local_level():
     """Durbin & Koopman 2012: variances 15099 and 1469.1, diffuse log-likelihood -632.54. With a start of variance V instead,
     log p(x_1) is added: -1/2 log(2 pi V) for V without bounds."""
-    nile = genus.load_dataset("nile")
+    nile = zoo.named("nile")
     flow = torch.cat([nile.train.x.values, nile.valid.x.values, nile.test.x.values]).double()
     space = Sequence(Reals((), dtype="float64"))
     model = zoo.quickly(LinearDynamicalSystem(latent_dim=1, max_iter=1), examples_of([flow], space=space))

@@ -6,6 +6,7 @@ A new file under genus/models is found by the registry and meets every test here
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from genus import Images, Reals, Sequence, Space, Tokens
-from genus.data import Examples, examples_of, fit_space
+from genus.data import Examples, examples_of, fit_space, load_dataset
 from genus.data.dataset import condition_space
 from genus.fields import fields_of
 from genus.learning import LearnsByGradient
@@ -270,6 +272,13 @@ def one_case_a_model() -> tuple[Case, ...]:
         if not issubclass(case.cls, LearnsByGradient):
             first.setdefault(case.model, case)
     return tuple(first.values())
+
+
+def named(name: str, **options: Any) -> Any:
+    """A named set from the folder GENUS_DATA; skips without one: a test downloads nothing."""
+    if "GENUS_DATA" not in os.environ:
+        pytest.skip(f"GENUS_DATA names no folder with {name}")
+    return load_dataset(name, **options)
 
 
 def state_of(model: Any) -> dict[str, torch.Tensor]:
