@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from benchmarks import gmm, gmm_memory, gpt_generate, gpt_train, hmm, importing, iw_bound, kde, ngram, sampling, texture, vae
+from benchmarks import (
+    classifiers,
+    gmm,
+    gmm_memory,
+    gpt_generate,
+    gpt_train,
+    hmm,
+    importing,
+    iw_bound,
+    kde,
+    neighbours,
+    ngram,
+    sampling,
+    texture,
+    vae,
+)
 from benchmarks.harness import Row
 
-MODULES = (gmm, gmm_memory, kde, hmm, vae, iw_bound, gpt_train, gpt_generate, ngram, sampling, texture, importing)
+MODULES = (
+    gmm, gmm_memory, kde, neighbours, classifiers, hmm, vae, iw_bound, gpt_train, gpt_generate, ngram, sampling, texture, importing,
+)  # fmt: skip
 ROWS: tuple[Row, ...] = tuple(row for module in MODULES for row in module.ROWS)
 
 

@@ -9,17 +9,10 @@ import genus
 
 AHEAD, COLOURS = 15, ("#d95f02", "#1b7fb5")
 
-
-def whole(name: str) -> torch.Tensor:
-    """The three parts of a series, end to end, (t,)."""
-    data = genus.load_dataset(name)
-    return torch.cat([part.x.values for part in (data.train, data.valid, data.test)])
-
-
 plt.rcParams.update({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False})
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", width_ratios=(1.15, 1))
 
-flow = whole("nile").double()
+flow = genus.load_dataset("nile", split=(1, 0, 0)).train.x[0].double()  # (100,)
 model = genus.HiddenMarkov(n_states=2, n_init=5).fit([flow], progress=False)
 states, sure = model.states([flow])[0], model.posterior_states([flow])[0]
 ahead = model.forecast(flow, AHEAD, n_samples=20_000)

@@ -11,12 +11,6 @@ import genus
 AHEAD = 15  # years
 
 
-def whole(name: str) -> torch.Tensor:
-    """The three parts of a series, end to end, (t,)."""
-    data = genus.load_dataset(name)
-    return torch.cat([part.x.values for part in (data.train, data.valid, data.test)]).double()
-
-
 def flights(n: int, steps: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
     """Where n birds are, and where a radar sees them (n, steps, 2): speed changes a little, and the radar is off by much."""
     make = torch.Generator().manual_seed(1)
@@ -28,7 +22,7 @@ def flights(n: int, steps: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
 plt.rcParams.update({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False})
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", width_ratios=(1.15, 1))
 
-flow = whole("nile")
+flow = genus.load_dataset("nile", split=(1, 0, 0)).train.x[0].double()  # (100,)
 lost = flow.clone()
 lost[20:40] = lost[60:80] = torch.nan  # Durbin & Koopman's example
 model = genus.LinearDynamicalSystem(latent_dim=1, max_iter=1000).fit([flow], progress=False)

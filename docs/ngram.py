@@ -16,9 +16,7 @@ ORDERS = range(1, 11)
 
 
 def main() -> None:
-    parts = genus.load_dataset("tiny_shakespeare")
-    text = "".join(part.raw[0] for part in (parts.train, parts.valid, parts.test))
-    data = genus.Dataset.of([text], split=(0.9, 0.0, 0.1))
+    data = genus.load_dataset("tiny_shakespeare", split=(0.9, 0, 0.1))
     figure, axes = plt.subplots(figsize=(8.2, 4.6), layout="constrained")
     for smoothing, (name, colour) in NAMES.items():
         nats = []

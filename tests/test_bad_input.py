@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture
 from genus.data import examples_of
 from genus.fields import fields_of
 from genus.learning import LearnsByEM, LearnsByGradient, LearnsByMemory, LearnsInClosedForm
-from genus.model import HasLikelihood
+from genus.model import Classifies, HasLikelihood
 from genus.registry import model_classes
 from genus.spaces import Reals
 
@@ -62,7 +63,7 @@ EVERY_DATA = {
 NUMERIC_DATA = {
     "infinity": (with_value(math.inf), "row 3 holds infinity", "remove the row"),
     "minus infinity": (with_value(-math.inf), "row 3 holds infinity", "remove the row"),
-    "one row": (X[:1], "constant", "drop it"),
+    "one row": (X[:1], "one row", "pass more"),
     "a constant column": (torch.cat([X, torch.full((60, 1), 7.0)], 1), "column 2 of the data is constant", "drop it"),
     "a constant named column": (FRAME.assign(width=2.5), "'width' is constant", "drop it"),
 }
@@ -170,6 +171,8 @@ def bad_options():
         if not issubclass(cls, LearnsByGradient):
             for option, value in (("epochs", 3), ("steps", 3), ("learning_rate", 0.1), ("validation", 0.1)):
                 yield pytest.param(name, {option: value}, f"{option}={value}", f"takes no {option}; drop it", id=f"{name}-{option}")
+            if not issubclass(cls, Classifies):  # these miss their labels first
+                yield pytest.param(name, {"precision": "bfloat16"}, "precision='bfloat16'", "pass 'float32'", id=f"{name}-bfloat16")
 
 
 def data_for(name):
@@ -198,6 +201,16 @@ def test_every_way_of_learning_is_in_the_table():
         assert issubclass(cls, LearnsByGradient | LearnsInClosedForm | LearnsByEM | LearnsByMemory), (
             f"{cls.__name__}: add its way's options here"
         )
+
+
+def test_a_dataset_with_nothing_to_learn_from_is_refused():
+    data = Dataset.of(X)
+    data = replace(data, train=data.train[:0])
+    for model in (Gaussian(), genus.Empirical()):
+        with pytest.raises(ValueError, match="its training part is empty; pass more data"):
+            model.fit(data)
+    with pytest.raises(ValueError, match="has no training part .*; pass more rows"):
+        genus.compare("gaussian", data)
 
 
 def test_an_unknown_option_of_fit_is_a_type_error():
@@ -381,6 +394,8 @@ VERBS = [
     ("gaussian-reals", lambda m: m.log_prob(with_value(math.nan)), "NaN", "fill them"),
     ("gaussian-reals", lambda m: m.sample(3, given={"a": 1.0}), "given: 'a' is no column", "numbered 0 to 1"),
     ("gaussian-reals", lambda m: m.sample(3, given={0: "a"}), "given", "'a'"),
+    ("gaussian-reals", lambda m: m.sample(3, given="a"), "given='a'", "pass {column: value}"),
+    ("gaussian-reals", lambda m: m.sample(3, given=X[:2]), "given: has 2 rows", "use complete"),
     ("gaussian-reals", lambda m: m.sample(3, given={0: math.inf}), "given", "infinity"),
     ("gaussian-reals", lambda m: m.complete(torch.zeros(3, 5)), "(3, 5)", "expected (n, 2)"),
     ("gpt-words", lambda m: m.generate("xyz"), "'x' was not in the training text", "remove it"),
@@ -439,3 +454,10 @@ def test_the_working_folder_is_left_alone(tmp_path, monkeypatch):
     with pytest.raises(ValueError):
         Gaussian().fit(X, epochs=3)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_row_with_a_hole_is_numbered_from_the_start_of_the_data():
+    x = torch.randn(3000, 2)
+    x[2500, 1] = math.nan
+    with pytest.raises(ValueError, match="row 2500 holds NaN"):
+        genus.Gaussian().fit(x[:100]).log_likelihood(x)

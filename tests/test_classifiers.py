@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import torch
 import zoo
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 from scipy.stats import chisquare, multivariate_normal, norm
 
 import genus
@@ -19,6 +21,7 @@ from genus import Dataset, JointTable, LinearDiscriminant, NaiveBayes, Quadratic
 from genus.data import examples_of
 from genus.files import read_tensors, tensor_bytes
 from genus.learning.passes import Passes
+from genus.probability.incomplete_counts import Joint
 
 CLASSIFIERS = (NaiveBayes, LinearDiscriminant, QuadraticDiscriminant)
 every_classifier = pytest.mark.parametrize("cls", CLASSIFIERS, ids=lambda c: c.__name__)
@@ -304,6 +307,26 @@ def test_labels_in_a_column(tmp_path):
     assert len(model.sample(3, given={"smoker": True})) == 3
 
 
+def test_what_is_made_of_rows_keeps_their_index():
+    """Else pandas puts predictions and filled cells beside other rows than theirs."""
+    frame = zoo.table().sample(frac=1, random_state=0)
+    holes = zoo.table(missing=True).loc[frame.index]
+    model = NaiveBayes().fit(frame, given="smoker")
+    assert list(model.predict(frame).index) == list(frame.index)
+    assert list(model.complete(holes.drop(columns="smoker")).index) == list(frame.index)
+    mixture = genus.Mixture(n_components=2).fit(holes, progress=False)
+    assert list(mixture.impute(holes).index) == list(frame.index)
+    assert holes["height"].fillna(mixture.impute(holes)["height"]).notna().all()
+    latent = genus.ProbabilisticPCA(n_components=1).fit(zoo.numbers())
+    assert list(latent.reconstruct(zoo.numbers().iloc[::-1]).index) == list(range(159, -1, -1))
+
+
+def test_labels_of_several_types_stay_what_they_are():
+    labels = [1, "odd"] * 15
+    model = fitted(NaiveBayes, X, labels)
+    assert model.classes_.tolist() == [1, "odd"] and set(model.predict(X)) <= {1, "odd"}
+
+
 def test_a_dataset_is_learned_with_its_labels():
     data = genus.load_dataset("iris", seed=1)
     model = LinearDiscriminant().fit(data)
@@ -324,8 +347,8 @@ REFUSED = [
     (lambda: fitted(NaiveBayes, X, zoo.parity(29)), "given: has 29 rows", "pass one for each example"),
     (lambda: NaiveBayes().fit(X, zoo.parity(30), given=zoo.parity(30)), "y and given", "pass one of them"),
     (lambda: fitted(NaiveBayes, X, zoo.parity(30)).accuracy(X), "no labels to compare with", "pass given=labels"),
-    (lambda: fitted(NaiveBayes, X, zoo.parity(30)).accuracy(X, given=["evn"] * 30), "'evn'", "perhaps you meant 'even'"),
-    (lambda: fitted(NaiveBayes, X, zoo.parity(30)).sample(3, given="evn"), "'evn'", "perhaps you meant 'even'"),
+    (lambda: fitted(NaiveBayes, X, zoo.parity(30)).accuracy(X, given=["evn"] * 30), "given: ", "'evn'", "perhaps you meant 'even'"),
+    (lambda: fitted(NaiveBayes, X, zoo.parity(30)).sample(3, given="evn"), "given: ", "'evn'", "perhaps you meant 'even'"),
     (lambda: fitted(NaiveBayes, X, zoo.parity(30)).predict(X[:, :1]), "has shape (30, 1)", "expected (n, 2)"),
 ]
 
@@ -465,6 +488,93 @@ def test_draws_are_of_the_table_and_of_its_conditionals(days, tmp_path):
     pd.testing.assert_frame_equal(genus.load_model(tmp_path).table(), days.table())
 
 
+def holed(n=400, seed=0, share=0.35):
+    """Rows of a 2 x 2 x 3 table whose columns go together, with missing cells; and the codes, NaN where missing."""
+    make = np.random.default_rng(seed)
+    p = make.dirichlet(np.full(12, 0.7))
+    codes = np.stack(np.unravel_index(make.choice(12, n, p=p), (2, 2, 3)), 1).astype(float)
+    whole = codes.copy()
+    codes[make.random(codes.shape) < share] = np.nan
+    frame = pd.DataFrame(
+        {"a": codes[:, 0], "b": codes[:, 1], "c": np.array(["x", "y", "z"], dtype=object)[whole[:, 2].astype(int)]}
+    )
+    frame["c"] = frame["c"].mask(np.isnan(codes[:, 2]), None)
+    return frame, codes, p
+
+
+EVERY_CELL = np.array(list(itertools.product(range(2), range(2), range(3))))
+
+
+def agreement(codes):
+    """(n, 12) whether a row may be that cell."""
+    return (np.isnan(codes)[:, None] | (codes[:, None] == EVERY_CELL)).all(2).astype(float)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_missing_cells_are_learned_by_maximum_likelihood(smoothing, tmp_path):
+    """Against a search for the greatest likelihood of what is known, times the prior where there is one; any chunks."""
+    frame, codes, _ = holed()
+    agrees = agreement(codes)
+    model = JointTable(smoothing=smoothing).fit(frame, progress=False)
+
+    def objective(logits):
+        p = np.exp(logits - logsumexp(logits))
+        per_row = agrees @ p
+        slope = agrees.T @ (1 / per_row) * p + smoothing
+        return -np.log(per_row).sum() - smoothing * np.log(p).sum(), -slope + slope.sum() * p
+
+    found = minimize(objective, np.zeros(12), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": 5000})
+    best = np.exp(found.x - logsumexp(found.x))
+    ours = model.probabilities.flatten().numpy()
+    assert objective(np.log(ours + 1e-300))[0] <= found.fun + 1e-6
+    np.testing.assert_allclose(ours, best, atol=2e-6)
+    np.testing.assert_allclose(model.log_likelihood(frame).nats, np.log(agrees @ ours), atol=1e-12)
+    parts = JointTable(smoothing=smoothing).fit(frame, batch_size=17, progress=False)
+    np.testing.assert_array_equal(parts.probabilities, model.probabilities)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(genus.load_model(tmp_path).log_likelihood(frame).nats, model.log_likelihood(frame).nats)
+
+
+def test_em_on_counts_is_em_row_by_row_and_never_falls():
+    _, codes, _ = holed()
+    agrees, cells = agreement(codes), torch.from_numpy(np.nan_to_num(codes, nan=-1)).long()
+    joint = Joint([2, 2, 3], (0, 1, 2))
+    log_likelihood = joint.log_likelihood(joint.count(cells).double())
+    p, before = np.full(12, 1 / 12), -math.inf
+    ours = torch.full((12,), 1 / 12, dtype=torch.float64)
+    for _ in range(30):
+        value = np.log(agrees @ p).sum()
+        assert float(log_likelihood(ours)) == pytest.approx(value) and value >= before - 1e-9
+        before, shares = value, agrees * p
+        p = (shares / shares.sum(1, keepdims=True)).mean(0)
+        ours = ours.requires_grad_()
+        ours = (ours * torch.autograd.grad(log_likelihood(ours), ours)[0]).detach() / len(codes)
+        np.testing.assert_allclose(ours, p, atol=1e-12)
+
+
+def test_a_joint_table_with_missing_cells_comes_near_the_truth():
+    frame, codes, p = holed(40_000, seed=1)
+    ours = JointTable().fit(frame, progress=False).probabilities.flatten().numpy()
+    whole = EVERY_CELL[None] == codes[~np.isnan(codes).any(1), None]
+    complete = whole.all(2).mean(0)
+    assert np.abs(ours - p).max() < 0.01 and ((ours - p) ** 2).sum() < ((complete - p) ** 2).sum()
+
+
+def test_missing_cells_that_tell_nothing_or_would_need_too_much():
+    frame = weather()
+    frame["always"] = 7
+    one = JointTable().fit(frame.astype({"always": "float64"}).assign(always=lambda f: f["always"].mask(np.arange(40) % 2 == 0)))
+    np.testing.assert_array_equal(one.probabilities.flatten(), JointTable().fit(frame).probabilities.flatten())
+    nothing = frame[["weather", "guests"]].astype({"guests": "float64"})
+    nothing.loc[40] = [None, np.nan]  # a row of which nothing is known
+    np.testing.assert_allclose(JointTable().fit(nothing).table(), JointTable().fit(frame[["weather", "guests"]]).table(), atol=1e-9)
+    make = np.random.default_rng(0)
+    wide = pd.DataFrame(make.integers(0, 2, (300, 18)).astype(float)).mask(make.random((300, 18)) < 0.1)
+    wide.columns = [f"c{i}" for i in range(18)]
+    with pytest.raises(ValueError, match=r"missing values \(NaN\) in 18 columns.*drop them"):
+        JointTable().fit(wide)
+
+
 def test_a_joint_table_refuses_what_it_cannot_hold(days, tmp_path):
     make = np.random.default_rng(0)
     wide = pd.DataFrame({f"c{i}": make.integers(0, 10, 50) for i in range(8)})
@@ -526,3 +636,16 @@ def test_naive_bayes_wins_with_few_examples_and_loses_with_many():
     accuracy = frame.pivot(index="size", columns="model", values="accuracy")
     assert accuracy.loc[20, "naive-bayes"] > accuracy.loc[20, "logistic-regression"] + 0.01
     assert accuracy.loc[1437, "naive-bayes"] < accuracy.loc[1437, "logistic-regression"]
+
+
+def test_a_point_that_no_class_could_have_made_is_of_any_class_as_often_as_that_is():
+    y = ["p", "q", "q", "q"] * 10
+    frame = pd.DataFrame({"a": [f"a{label}" for label in y], "b": [f"b{label}" for label in y], "c": ["u", "v", "w", "v"] * 10})
+    odd = pd.DataFrame({"a": ["ap"], "b": ["bq"], "c": [None]})
+    classifier = genus.NaiveBayes(smoothing=0).fit(frame, y, progress=False)
+    np.testing.assert_allclose(classifier.predict_proba(odd), [[0.25, 0.75]])
+    assert classifier.complete(odd)["c"].notna().all()
+    mixture = genus.Mixture(n_components=2, smoothing=0).fit(frame, progress=False)
+    mixture.components.probabilities[:, :4] = torch.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1]])  # of ap, aq, bp, bq
+    np.testing.assert_allclose(mixture.responsibilities(odd), mixture.weights[None])
+    assert mixture.impute(odd)["c"].notna().all() and mixture.complete(odd)["c"].notna().all()

@@ -119,6 +119,18 @@ def test_help_of_a_model_explains_every_field(name, say):
     assert max(len(line) for line in options.splitlines()) <= 100
 
 
+@pytest.mark.parametrize("name", sorted(model_classes()))
+def test_the_examples_of_a_model_are_of_data_that_it_takes(name, say):
+    cls, text = model_classes()[name], say("fit", name, "--help")
+    examples = text[text.index("\nexamples") :]
+    data = re.findall(r"--data (\S+)", examples)
+    if data[0] in ("digits", "iris"):
+        assert cls().refuses(genus.load_dataset(data[0]).lying_in(cls.spaces).space) is None
+    kind = {"tiny_shakespeare": genus.Tokens, "nile": genus.Sequence, "textures/brick": genus.Images}.get(data[0])
+    assert kind is None or kind in cls.spaces
+    assert ("--given" in examples) == issubclass(cls, genus.Classifies)
+
+
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_help_of_a_command_has_an_example_that_parses(name, say):
     text = say(name, "--help")
@@ -219,6 +231,14 @@ def test_score_knows_what_the_model_was_fitted_to(answer):
     assert answer("score", "vae")["n"] == 12  # with its --given
 
 
+def test_a_classifier_scores_what_has_no_labels(answer, tmp_path):
+    run = str(tmp_path / "bayes")
+    answer("fit", "naive-bayes", "--data", "flowers.csv", "--given", "species", "--run", run)
+    table = pd.read_csv("numbers.csv")
+    scores = answer("score", run, "--data", "numbers.csv")
+    np.testing.assert_allclose(scores["log_likelihoods"], genus.load_model(run).log_likelihood(table).nats)
+
+
 def test_given(answer, say):
     rows = answer("sample", "vae", "-n", "3", "--given", "species=setosa")["samples"]
     assert len(rows) == 3 and set(rows[0]) == {"x", "y", "count"}
@@ -268,12 +288,29 @@ def test_recordings(say, tmp_path):
     from genus.spaces import Reals, Sequence
 
     space = Sequence(Reals(()))
-    assert fitting(space) == [".npz", ".wav"]
+    assert fitting(space) == [".npz", ".wav", ".csv", ".parquet"]
     written = _save(tmp_path / "b.wav", space, [np.zeros(5), np.ones(3)], 8000)
     assert [path.name for path in written] == ["b-0.wav", "b-1.wav"] and all(path.is_file() for path in written)
     (tmp_path / "a.wav").write_bytes(wav_bytes(np.linspace(-2, 2, 50), 8000))
     with wave.open(str(tmp_path / "a.wav")) as file:
         assert file.getframerate() == 8000 and file.getnframes() == 50
+
+
+def test_the_rows_of_a_file_are_a_series_to_a_model_of_sequences(answer, say, tmp_path):
+    made = np.random.default_rng(0)
+    rows = pd.DataFrame({"height": made.normal(size=60), "town": made.choice(["Bergen", "Cork"], 60)})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    np.save(tmp_path / "series.npy", made.normal(size=(8, 20)))
+    folder, fit = str(tmp_path / "run"), ("fit", "hidden-markov", "--max-iter", "3", "--run")
+    found = answer(*fit, folder, "--data", str(tmp_path / "rows.csv"))
+    assert found["test"] == 1 and "Table" in found["space"]
+    assert answer("score", folder, "--data", str(tmp_path / "rows.csv"), "--split", "all")["n"] == 1
+    say("sample", folder, "-n", "2", "-o", str(tmp_path / "drawn.csv"))
+    drawn = pd.read_csv(tmp_path / "drawn.csv")
+    assert list(drawn.columns) == ["sequence", "height", "town"] and set(drawn["sequence"]) == {0, 1}
+    many = answer(*fit, str(tmp_path / "many"), "--data", str(tmp_path / "series.npy"))
+    one = answer(*fit, str(tmp_path / "one"), "--data", str(tmp_path / "series.npy"), "--series")
+    assert "length=20" in many["space"] and "Reals(20,), length=None" in one["space"]
 
 
 def test_whole_numbers_are_tokens_to_a_model_of_tokens(answer, say, tmp_path):

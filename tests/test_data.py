@@ -558,3 +558,25 @@ def test_binary_mnist_is_made_as_the_file_was(tmp_path, monkeypatch):
     for part in ("train", "valid", "test"):
         assert torch.equal(getattr(made, part).x, getattr(expected, part).x)
     assert torch.equal(made.valid.labels, expected.valid.labels)
+
+
+def test_rows_as_the_steps_of_one_series(tmp_path):
+    frame = pd.DataFrame({"n": np.arange(10)})
+    frame.to_csv(tmp_path / "one.csv", index=False)
+    frame.assign(name="a").to_csv(tmp_path / "two.csv", index=False)
+    data = load_dataset(tmp_path / "one.csv", series=True, split=(0.5, 0.2, 0.3))
+    assert data.space == Sequence(Reals((), "int64")) and data.test.raw[0].tolist() == [7, 8, 9]
+    (rows,) = load_dataset(tmp_path / "two.csv", series=True).train.raw
+    assert list(rows.columns) == ["n", "name"] and len(rows) == 8
+    (tmp_path / "text.txt").write_text("a text")
+    with pytest.raises(ValueError, match="series: text.txt is no table or array"):
+        load_dataset(tmp_path / "text.txt", series=True)
+
+
+def test_a_dataset_lies_where_a_model_needs_it():
+    data = Dataset.of(np.arange(40.0).reshape(10, 4))
+    moved = data.lying_in((Sequence,))
+    assert moved.space == Sequence(Reals((), "float64"), 4) and torch.equal(moved.test.raw, data.test.raw)
+    assert data.lying_in((Tokens,)) is data and data.lying_in((Reals, Sequence)) is data
+    codes = Dataset.of(np.arange(40).reshape(10, 4) % 7)
+    assert codes.lying_in((Tokens,)).space == Tokens(7, length=4)

@@ -6,6 +6,7 @@ import math
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -195,3 +196,23 @@ def test_what_cannot_be_learned_is_said():
         genus.DelayMixture().fit(genus.data.examples_of(torch.rand(9, 4, 2), space=Sequence(Reals(2), length=4)), progress=False)
     with pytest.raises(ValueError, match="row 2 holds NaN"):
         fit([autoregression(60)], delay=2, n_components=1).forecast(torch.tensor([1.0, 2.0, math.nan]), 3)
+    with pytest.raises(ValueError, match="sequence 1 holds NaN.*or use LinearDynamicalSystem"):
+        fit([autoregression(60)], delay=2, n_components=1).log_likelihood([torch.zeros(3), torch.tensor([1.0, math.nan])])
+
+
+def test_a_forecast_needs_no_more_memory_for_a_longer_past():
+    model = fit([autoregression(60)], delay=2, n_components=2)
+    past = autoregression(4000)
+    torch.manual_seed(0)
+    asked = []
+    model._roll = lambda z, steps: asked.append(z.shape) or torch.zeros(len(z), steps)  # type: ignore[method-assign]
+    model.forecast(past, 3)
+    assert asked == [(1000, 2, 1)]
+
+
+def test_rows_of_a_frame_are_steps():
+    frames = [pd.DataFrame({"a": autoregression(30, i), "b": autoregression(30, 9 + i)}) for i in range(4)]
+    arrays = [frame.to_numpy() for frame in frames]
+    model, other = (genus.DelayMixture(delay=2, n_components=1).fit(data, progress=False) for data in (frames, arrays))
+    torch.testing.assert_close(model.log_likelihood(frames).nats, other.log_likelihood(arrays).nats)
+    assert list(model.continuations(frames[0], 2)[0].columns) == ["a", "b"] and list(model.sample(1)[0].columns) == ["a", "b"]

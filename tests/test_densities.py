@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import genus
 from genus import Binary, Dataset, Empirical, Histogram, Images, KernelDensity, NearestNeighbours, Reals, Tokens
 from genus.data import examples_of
+from genus.probability.incomplete_counts import Chain
 from genus.probability.smoothing_kernels import Kernel
 
 KERNELS = ("gaussian", "epanechnikov", "tophat")
@@ -201,6 +202,57 @@ def test_columns_are_known_by_name():
     torch.testing.assert_close(some, joint - rest)
 
 
+def holes(x, share=0.3, seed=0):
+    return np.where(np.random.default_rng(seed).random(x.shape) < share, np.nan, x)
+
+
+@pytest.mark.parametrize("kernel, product, shape", SHAPES)
+def test_incomplete_points_come_near_the_density_of_the_whole(kernel, product, shape):
+    """They beat the complete points alone; one that no bump reaches, and one of nothing, do no harm."""
+    make = np.random.default_rng(3)
+    middles = np.array([[0, 0, 0], [4, 4, 0], [4, -4, 3], [-4, 0, 3]])
+    x, new = np.split(middles[make.integers(0, 4, 900)] + 0.5 * make.normal(size=(900, 3)), [600])
+    holed = np.r_[holes(x, 0.4), [[9.0, np.nan, -20.0]], [[np.nan] * 3]]
+    options = {"kernel": kernel, "product": product, "covariance_type": shape}
+    model, alone = kde(holed, **options), kde(holed[~np.isnan(holed).any(1)], **options)
+    assert len(model.points) == (~np.isnan(holed).all(1)).sum() and bool(model.points.isfinite().all())
+    score = lambda m: float(m.log_prob(new).clamp_min(-12).mean())  # noqa: E731
+    whole = score(kde(x, **options))
+    assert 0 < whole - score(model) < 0.6 * (whole - score(alone))
+
+
+@pytest.mark.parametrize("rule", ["scott", "silverman", "likelihood", 0.4])
+def test_a_bandwidth_of_incomplete_points_is_near_that_of_the_whole(rule):
+    x = holes(X, 0.25)
+    chosen, want = (kde(part, bandwidth=rule).root for part in (x, X))
+    torch.testing.assert_close(chosen, want, rtol=0.12, atol=0)
+
+
+def test_drawn_values_are_keyed_by_the_seed_and_by_nothing_else():
+    x = holes(X)
+    one, same, other = (
+        KernelDensity().fit(x, seed=seed, batch_size=size, progress=False).points for seed, size in ((0, None), (0, 40), (1, None))
+    )
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    known = torch.from_numpy(~np.isnan(x)[~np.isnan(x).all(1)])
+    model = kde(x)
+    back = model.points * model.root + model.centre
+    location, scale = model.space.location_scale
+    torch.testing.assert_close((back * scale + location)[known], torch.from_numpy(x[~np.isnan(x)]))  # what is known stays
+
+
+def test_too_few_complete_points_are_refused():
+    x = X[:20].copy()
+    x[::2, 0], x[1::2, 1] = np.nan, np.nan
+    with pytest.raises(ValueError, match=r"only 0 of 20 rows are without missing values \(NaN\).*use GaussianMixture"):
+        kde(x)
+    x = np.c_[X[:20, :2]]
+    x[2:, 1], x[:2, 0] = np.nan, 1.0
+    with pytest.raises(ValueError, match="column 0 is constant in the rows without missing values.*'spherical'"):
+        kde(x)
+    assert bool(kde(x, covariance_type="spherical").points.isfinite().all())
+
+
 # ----------------------------------------------------------------------------------------------------------- histogram
 
 
@@ -297,6 +349,117 @@ def test_a_table_of_everything(factorisation):
     assert list(model.sample(5).dtypes) == list(frame.dtypes)
 
 
+def holed_table(n=500, share=0.3):
+    """Columns of 2, 3, 2 and 2 values, each leaning on the one before; and every cell there is."""
+    make = np.random.default_rng(2)
+    levels, columns = (2, 3, 2, 2), [make.integers(0, 2, n)]
+    for k in levels[1:]:
+        columns.append((columns[-1] + (make.random(n) < 0.3) + k * (make.random(n) < 0.1)) % k)
+    codes = np.stack(columns, 1).astype(float)
+    return pd.DataFrame(holes(codes, share), columns=list("abcd")), points_of(levels).numpy(), levels
+
+
+def agreement(frame, cells):
+    """(n, cells) whether a row may be that cell."""
+    codes = frame.to_numpy()
+    return (np.isnan(codes)[:, None] | (codes[:, None] == cells)).all(2).astype(float)
+
+
+def climbed(frame, cells, levels, factorisation, smoothing, starts):
+    """The greatest log L of what is known and its log prior, searched from some logits; and p of every cell there."""
+    agrees = torch.from_numpy(agreement(frame, cells))
+    cells = torch.from_numpy(cells)
+    if factorisation == "joint":
+        shapes, places = [(1, len(cells))], [(torch.zeros(len(cells), dtype=torch.int64), torch.arange(len(cells)))]
+    else:
+        before = [torch.zeros(len(cells), dtype=torch.int64), *cells.T[:-1]]
+        if factorisation == "independent":
+            before = [torch.zeros_like(b) for b in before]
+        shapes = [(1 if factorisation == "independent" or not i else levels[i - 1], k) for i, k in enumerate(levels)]
+        places = list(zip(before, cells.T))
+    sizes = [a * b for a, b in shapes]
+
+    def objective(logits):
+        logits = torch.from_numpy(logits).requires_grad_()
+        tables = [part.reshape(shape).log_softmax(1) for part, shape in zip(logits.split(sizes), shapes)]
+        p = sum(table[place] for table, place in zip(tables, places)).exp()
+        value = -(agrees @ p).log().sum() - sum(smoothing / shape[1] * table.sum() for table, shape in zip(tables, shapes))
+        (slope,) = torch.autograd.grad(value, logits)
+        return value.item(), slope.numpy(), p.detach()
+
+    from scipy.optimize import minimize
+
+    found = [minimize(lambda v: objective(v)[:2], v, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-7})
+             for v in starts(sum(sizes))]  # fmt: skip
+    best = min(found, key=lambda f: f.fun)
+    return best.fun, objective(best.x)[2].numpy(), lambda p: objective(p)[0]
+
+
+@pytest.mark.parametrize("factorisation", ["joint", "independent", "markov"])
+@pytest.mark.parametrize("smoothing", [0.0, 1.0])
+def test_incomplete_points_are_learned_by_maximum_likelihood(factorisation, smoothing):
+    """Against a search of the greatest likelihood; scores are sums over every cell that agrees with a row."""
+    frame, cells, levels = holed_table()
+    model = histogram(frame, factorisation=factorisation, smoothing=smoothing)
+    make = np.random.default_rng(0)
+    value, p, objective = climbed(frame, cells, levels, factorisation, smoothing, lambda k: [np.zeros(k), make.normal(size=k)])
+    ours = model.log_prob(torch.from_numpy(cells)).exp().numpy()
+    np.testing.assert_allclose(ours, p, atol=3e-5)
+    assert objective(np.maximum(model.log_p.numpy(), -50)) <= value + 1e-5
+    np.testing.assert_allclose(model.score_samples(frame), np.log(agreement(frame, cells) @ ours), atol=1e-12)
+    parts = Histogram(factorisation=factorisation, smoothing=smoothing).fit(frame, batch_size=17, progress=False)
+    assert zoo.same_state(zoo.state_of(parts), zoo.state_of(model))
+
+
+def test_the_log_likelihood_of_a_chain_is_that_of_its_rows_and_em_never_lowers_it():
+    frame, cells, levels = holed_table(60, 0.5)
+    agrees, codes = agreement(frame, cells), torch.tensor(frame.fillna(-1).to_numpy()).long()
+    chain = Chain(levels)
+    log_likelihood = chain.log_likelihood(chain.count(codes).double())
+    p, before = torch.cat([torch.full((a * b,), 1 / b, dtype=torch.float64) for a, b in zip([1, *levels], levels)]), -math.inf
+    for _ in range(20):
+        tables = list(chain.tables(p))
+        each = tables[0][0, cells[:, 0]] * math.prod(tables[i][cells[:, i - 1], cells[:, i]] for i in range(1, 4))
+        value = float(log_likelihood(p))
+        assert value == pytest.approx(float(np.log(agrees @ each.numpy()).sum()), abs=1e-9) and value >= before - 1e-9
+        before, p = value, p.requires_grad_()
+        used = (p * torch.autograd.grad(log_likelihood(p), p)[0]).detach()
+        p = torch.cat([(t / t.sum(1, keepdim=True)).flatten() for t in chain.tables(used)])
+
+
+@pytest.mark.parametrize("factorisation", ["joint", "independent", "markov"])
+def test_incomplete_points_come_near_the_histogram_of_the_whole(factorisation):
+    """Missing at random, of real numbers: the tables with holes are near those without, on the very same grid."""
+    x = np.cumsum(np.random.default_rng(4).normal(size=(20_000, 3)), 1).clip(-3, 3)
+    corners = np.array([[-3.0] * 3, [3.0] * 3])
+    holed, whole = (histogram(np.r_[part, corners], factorisation=factorisation, bins=4) for part in (holes(x), x))
+    assert torch.equal(holed.low, whole.low) and torch.equal(holed.width, whole.width)
+    difference = (holed.log_prob(x[:2000]) - whole.log_prob(x[:2000])).mean()
+    assert abs(float(difference)) < 0.01
+    some = holes(x[:300], 0.4, seed=1)
+    filled = holed.complete(torch.from_numpy(some))
+    assert not bool(filled.isnan().any()) and np.array_equal(filled.numpy()[~np.isnan(some)], some[~np.isnan(some)])
+
+
+@pytest.mark.parametrize("factorisation", ["joint", "independent", "markov"])
+def test_marginals_of_a_histogram_are_its_sums(factorisation):
+    """Of a grid of real numbers: the density of one column is the integral over the others."""
+    model = histogram(X[:, :2], factorisation=factorisation, bins=5)
+    wide, cells = (model.high - model.low)[1:], model.width[1:]
+    centres = torch.cat([model.low[1:] - wide / 2, model.low[1] + cells * (torch.arange(5) + 0.5), model.high[1:] + wide / 2])
+    volumes = torch.cat([wide, cells.expand(5), wide])
+    a = torch.from_numpy(Q[:20, 0])
+    joint = model.log_prob(torch.cartesian_prod(a, centres)).exp().reshape(20, 7)
+    ours = model.log_prob(torch.stack([a, torch.full_like(a, math.nan)], 1)).exp()
+    torch.testing.assert_close(ours, joint @ volumes)
+
+
+def test_too_many_things_to_know_are_refused():
+    x = np.where(np.random.default_rng(0).random((50, 6)) < 0.1, np.nan, np.random.default_rng(1).normal(size=(50, 6)))
+    with pytest.raises(ValueError, match=r"'joint' needs some 1e7 cells for data with missing values.*'independent'"):
+        histogram(x, factorisation="joint", bins=14)
+
+
 def test_what_the_data_missed_is_not_impossible():
     x = torch.from_numpy(X[:, :1])
     model = histogram(x)
@@ -344,9 +507,34 @@ def test_histograms_of_a_stream_are_those_of_the_whole(data):
     assert zoo.same_state(zoo.state_of(one), zoo.state_of(many))
 
 
+def test_points_that_are_single_numbers():
+    x = np.random.default_rng(0).normal(size=50)
+    model, wide = Histogram().fit(x), Histogram().fit(x[:, None])
+    np.testing.assert_allclose(model.score_samples(x), wide.score_samples(x[:, None]))
+    assert model.sample(3).shape == (3,)
+    near, broad = genus.NearestNeighbours().fit(x), genus.NearestNeighbours().fit(x[:, None])
+    np.testing.assert_allclose(near.score_samples(x), broad.score_samples(x[:, None]))
+    assert len(genus.compare([Histogram()], x, progress=False).frame) == 1
+
+
+def test_a_table_of_one_column_is_saved(tmp_path):
+    """Its buffers are views whose only number has a stride of two."""
+    frame = pd.DataFrame({"t": [2**40 + 7 * i for i in range(50)]})
+    model = Histogram().fit(frame, progress=False)
+    model.save(tmp_path)
+    assert genus.load_model(tmp_path).score(frame) == model.score(frame)
+
+
+def test_a_density_of_pictures_takes_them_as_they_were():
+    pictures = zoo.digits()[:40]
+    model = genus.Gaussian().fit(examples_of(pictures, space=Images(1, 8, 8, levels=17, layout="nhw")))
+    assert model.sample(3).shape == pictures[:3].shape
+    assert torch.equal(model.log_prob(pictures), model.log_prob(pictures[:, None]))
+
+
 def test_impossible_values_are_refused():
     model = histogram(examples_of(bits()), smoothing=0.0)
-    with pytest.raises(ValueError, match="known values of probability zero"):
+    with pytest.raises(ValueError, match="given: row 0 holds known values of probability zero"):
         histogram(X, factorisation="independent").sample(2, given={0: 1e6})
     constant = histogram(examples_of(torch.zeros(9, 2, dtype=torch.uint8), space=Binary(2)), smoothing=0.0)
     with pytest.raises(ValueError, match="known values of probability zero"):

@@ -230,7 +230,7 @@ def test_what_cannot_be_asked(rng):
         kl(normal.log_prob.__func__, normal)
     with pytest.raises(TypeError, match="q: a int does not score"):
         cross_entropy(normal, 3)
-    with pytest.raises(ValueError, match="n=1 must be a whole number of draws, at least 2"):
+    with pytest.raises(ValueError, match="n=1 must be a whole number, at least 2"):
         entropy(MIXTURE, n=1)
     with pytest.raises(ValueError, match=r"q: log_prob of 10000 points gave shape \(10000, 2\)"):
         cross_entropy(D.Independent(D.Normal(torch.zeros(2), 1.0), 1), lambda x: x)
@@ -253,8 +253,9 @@ def test_wasserstein_on_a_line_against_scipy(rng):
         assert float(wasserstein_1d(x, y[:37], p)) == pytest.approx(expected)
     both = wasserstein_1d(torch.stack([x, 2 * x], 1), torch.stack([y, 2 * y], 1), 2)
     assert float(both[1]) == pytest.approx(2 * float(both[0]))
-    with pytest.raises(ValueError, match=r"p=0.5 must be a number, at least 1"):
-        wasserstein_1d(x, y, 0.5)
+    for p in (0.5, math.inf):
+        with pytest.raises(ValueError, match=rf"p={p} must be a finite number, at least 1"):
+            wasserstein_1d(x, y, p)
     with pytest.raises(ValueError, match="a: weights must be 37 numbers"):
         wasserstein_1d(x, y, a=torch.ones(37))
 

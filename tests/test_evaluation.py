@@ -26,6 +26,7 @@ from genus.evaluation.memorisation import memorisation
 from genus.evaluation.pictures import png, sample_sheet, sheet
 from genus.evaluation.two_sample import area_under_curve, two_sample_test
 from genus.evaluation.usefulness import usefulness
+from genus.evaluation.wording import space_words
 from genus.likelihood import LogLikelihood
 from genus.spaces import Images, Ragged, Reals, Table, Tokens
 
@@ -162,6 +163,9 @@ def test_features_of_every_space() -> None:
     assert features_of(Tokens(4, length=5), torch.zeros(7, 5, dtype=torch.int64)).shape == (7, 20)
     series = genus.Sequence(Reals(2))
     assert features_of(series, Ragged.of([torch.zeros(4, 2), torch.zeros(0, 2)])).shape == (2, 11)
+    numbers = Ragged.of([torch.tensor([1.0, torch.nan, 2.0]), torch.zeros(4)])
+    assert features_of(genus.Sequence(Reals(())), numbers).shape == (2, 6)  # items without an axis
+    assert np.isfinite(features_of(genus.Sequence(Reals(())), numbers)).all()
     holes = torch.tensor([[1.0, torch.nan], [0.0, 2.0]])
     assert np.isfinite(features_of(Reals(2), holes)).all() and features_of(Reals(2), holes).shape == (2, 4)
 
@@ -406,6 +410,27 @@ def test_report_of_other_spaces(kind: str, tmp_path, plane: Dataset) -> None:
     text = board.save(tmp_path / "r.html").read_text()
     check_page(text)
     assert "Samples, side by side" in text if kind == "plane" else "Filled: real. Line: generated." in text
+
+
+def test_report_says_who_was_shown_the_labels_and_what_their_colours_mean(tmp_path) -> None:
+    x = np.random.default_rng(0).normal(size=(90, 3))
+    data = Dataset.of(x, labels=np.arange(90) % 2, classes=("small", "<large>"), name="two kinds")
+    factors = genus.FactorAnalysis(n_components=2)
+    text = compare([factors, "naive-bayes"], data, two_sample=False, progress=False).save(tmp_path / "r.html").read_text()
+    check_page(text)
+    assert "2 kinds (small, &lt;large&gt;), which were shown to naive-bayes only." in text
+    assert "in the colour of its label (" in text and "&lt;large&gt;</span>)" in text
+    text = compare(factors, data, two_sample=False, progress=False).save(tmp_path / "r.html").read_text()
+    assert "which are not shown to the models" in text
+
+
+def test_spaces_in_words() -> None:
+    table = Dataset.of(frame(20)).space
+    for space, words in (
+        (Reals(3), "points of 3 numbers"), (Reals(2), "pairs of numbers"), (genus.Sequence(Reals(())), "sequences of numbers"),
+        (genus.Sequence(table), f"sequences of rows of a table of {len(table.columns)} columns"),
+    ):  # fmt: skip
+        assert space_words(space) == words
 
 
 def test_report_of_a_run_taken_up_again(plane: Dataset) -> None:

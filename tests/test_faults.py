@@ -24,11 +24,13 @@ import zoo
 from safetensors.torch import save_file
 
 import genus
-from genus import VAE, Gaussian, GaussianMixture
+from genus import VAE, Gaussian, GaussianMixture, HiddenMarkov, Tokens
 from genus.files import DamagedFile, read_tensors, tensor_bytes
 from genus.learning.checkpoint import Checkpoints
 from genus.learning.gradient import Run
 from genus.learning.history import read_history
+from genus.learning.mixture import MixtureModel
+from genus.model import CanGenerate, CanSample, Classifies, Completes, Forecasts, HasLatent, HasScore
 
 HERE = Path(__file__).parent
 STEPS = 240
@@ -631,6 +633,77 @@ def test_weights_of_another_hand(honest, server, tmp_path):
     path.unlink()
     path.mkdir()
     refused(server, base)
+
+
+def put_in_the_middle(value):
+    def change(tensor):
+        tensor = tensor.clone()
+        tensor.view(-1)[tensor.numel() // 2] = value
+        return tensor
+
+    return change
+
+
+def lopsided(tensor):
+    tensor = tensor.clone()
+    tensor[..., 0, 1] += 7
+    return tensor
+
+
+REAL = {
+    "NaN": put_in_the_middle(math.nan), "infinity": put_in_the_middle(math.inf), "a huge number": lambda t: put_in_the_middle(torch.finfo(t.dtype).max)(t),
+    "negative": lambda t: -t - 1e-3, "zero": torch.zeros_like, "tiny": lambda t: torch.full_like(t, 1e-300), "lopsided": lopsided,
+    "half precision": torch.Tensor.half, "another precision": lambda t: t.to(torch.float32 if t.dtype == torch.float64 else torch.float64),
+}  # fmt: skip
+WHOLE = {
+    "beyond": lambda t: torch.full_like(t, torch.iinfo(t.dtype).max), "before": lambda t: -1 - t, "zero": torch.zeros_like,
+    "shuffled": lambda t: t.flip(0), "bools": torch.Tensor.bool,
+}  # fmt: skip
+GROWN = {"cut off": lambda t: t[:0], "cut": lambda t: t[:1], "doubled": lambda t: torch.cat([t, t])}
+
+
+def try_out(model, some):
+    """Every verb there is: none may crash."""
+    if isinstance(model, CanSample):
+        model.sample(3)
+    for capability, verb in (
+        (HasScore, "score_samples"), (Completes, "complete"), (HasLatent, "reconstruct"), (Classifies, "predict_proba"),
+        (MixtureModel, "impute"), (MixtureModel, "responsibilities"), (HiddenMarkov, "states"),
+    ):  # fmt: skip
+        if isinstance(model, capability):
+            getattr(model, verb)(some)
+    if isinstance(model, CanGenerate) and isinstance(model.space, Tokens):
+        model.generate(max_new_tokens=5, temperature=0.5)
+        model.generate(max_new_tokens=5, num_beams=2)
+    elif isinstance(model, Forecasts):
+        model.forecast(some.raw[0], 2, n_samples=5)
+
+
+STRANGE = [
+    *zoo.one_case_a_model(),
+    *(zoo.Case(*names) for names in (("hidden-markov", "tokens"), ("mixture", "table"), ("naive-bayes", "table"))),
+]
+
+
+@pytest.mark.parametrize("case", STRANGE, ids=str)
+def test_a_strangers_numbers_are_refused_or_do_no_harm(case, tmp_path):
+    model = case.fit()
+    model.save(tmp_path)
+    weights = tmp_path / json.loads((tmp_path / "config.json").read_text())["weights"]
+    state, some = zoo.state_of(model), case.examples[:10]
+    for name, tensor in state.items():
+        changes = (REAL if tensor.is_floating_point() else WHOLE) | (GROWN if name in model.data_sized else {})
+        for what, change in changes.items():
+            if tensor.numel() == 0 or (what == "lopsided" and (tensor.ndim < 2 or min(tensor.shape[-2:]) < 2)):
+                continue
+            weights.write_bytes(tensor_bytes({**state, name: change(tensor)}, {}))
+            try:
+                loaded = genus.load_model(tmp_path)
+            except ValueError as error:
+                assert f"tensor {name!r}" in str(error) or "the file is damaged" in str(error)
+                continue
+            assert what not in ("half precision", "bools") and (what != "NaN" or case.model == "empirical"), f"{name}, {what}"
+            try_out(loaded, some)
 
 
 HEADERS = {

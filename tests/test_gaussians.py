@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.mixture import GaussianMixture
 
 from genus.probability import gaussians as g
+from genus.probability.kmeans import kmeans
 
 KINDS = g.KINDS
 
@@ -314,6 +315,18 @@ def test_kmeans_finds_separate_clusters():
     torch.manual_seed(0)
     truth = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0], [30.0, 30.0]])
     labels = torch.arange(5).repeat(40)
-    centres, found = g.kmeans(truth[labels] + torch.randn(200, 2), 5)
+    centres, found = kmeans(truth[labels] + torch.randn(200, 2), 5)
     assert len(found.unique()) == 5 and (torch.cdist(truth, centres).amin(1) < 1).all()
-    assert g.kmeans(torch.zeros(3, 2), 5)[0].isfinite().all()  # fewer distinct rows than clusters
+    assert kmeans(torch.zeros(3, 2), 5)[0].isfinite().all()  # fewer distinct rows than clusters
+
+
+def test_the_centred_form_loses_no_digits_in_a_narrow_component_far_from_the_origin():
+    torch.manual_seed(0)
+    wide = torch.randn(2, 6, 12, dtype=torch.float64) * torch.logspace(-5, 0, 6, dtype=torch.float64)[:, None]
+    covariances, means = wide @ wide.mT, 30 * torch.randn(2, 6, dtype=torch.float64)  # condition numbers about 1e10
+    x = means[0] + torch.randn(50, 6, dtype=torch.float64) @ torch.linalg.cholesky(covariances[0]).mT
+    for kind, of_kind in {"full": covariances, "tied": covariances[0], "diag": covariances.diagonal(dim1=1, dim2=2)}.items():
+        form = g.Centred(torch.float64, None, means, of_kind, kind)
+        torch.testing.assert_close(form.score(x)[0], g.log_density(x, means, of_kind, kind)[0], rtol=0, atol=1e-6)
+        sums = form.unpack(form.moments(torch.ones(2, 50, dtype=torch.float64)))
+        torch.testing.assert_close(sums["first"], x.sum(0).expand(2, 6))

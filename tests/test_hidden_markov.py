@@ -16,8 +16,10 @@ import zoo
 import genus
 from genus import HiddenMarkov, Reals, Sequence
 from genus.probability import forward_backward
+from genus.probability.components import CategoricalComponents
+from genus.probability.components.mixture import MixtureComponents
 from genus.probability.forward_backward import Chain, Trellis, best_cut, draw_states, filtered, log_prob, smoothed, viterbi
-from genus.spaces import Binary, Table, Tokens, infer_space
+from genus.spaces import Binary, Ragged, Table, Tokens, infer_space
 
 LENGTHS = torch.tensor([4, 0, 6, 1, 6, 3])
 CUTS = (None, 1, 2, 3, 5)
@@ -316,6 +318,14 @@ def test_a_forecast_is_the_mixture_the_filter_says(series):
     assert torch.equal(model.continuations(series[0], 2, n=3, seed=1)[2], model.continuations(series[0], 2, n=3, seed=1)[2])
 
 
+def test_series_of_zeros_and_ones_go_on():
+    x = torch.tensor([[0, 1] * 6] * 10, dtype=torch.uint8)[..., None]
+    model = fit(HiddenMarkov(n_states=2, n_init=3), x)
+    after = model.continuations(x[0, :5], 4, n=2)[0]
+    assert after.dtype == torch.uint8 and after.flatten().tolist() == [1, 0, 1, 0]
+    torch.testing.assert_close(model.forecast(x[0, :5], 2).mean.flatten(), torch.tensor([1.0, 0.0]).double(), atol=0.02, rtol=0)
+
+
 def test_rows_of_a_table_have_mixed_columns(series):
     frames = [
         pd.DataFrame({"a": s[:, 0], "up": np.where(s[:, 1] > 11.5, "yes", "no"), "n": (s[:, 1] * 2).round().long()}) for s in series
@@ -352,6 +362,8 @@ def test_a_mixture_is_more_than_its_state(series):
     flat = fit(genus.GaussianMixture(n_components=2, n_init=3), x.flatten(0, 1))
     assert model.log_likelihood(list(x)).total == pytest.approx(flat.log_likelihood(x.flatten(0, 1)).total, abs=0.5)
     assert model.degrees_of_freedom == 2 + 2 + 1
+    assert model.bic(list(x)) == pytest.approx(5 * math.log(600) - 2 * model.log_likelihood(list(x)).total)  # of 600 items
+    assert model.aic(list(x)) == pytest.approx(10 - 2 * model.log_likelihood(list(x)).total)
 
 
 # ---------------------------------------------------------------------------------------------- data, files, refusals
@@ -433,3 +445,18 @@ def test_a_damaged_file_is_refused(name, damage, series, tmp_path):
     model.save(tmp_path)
     with pytest.raises(ValueError, match=f"{name.split('.')[-1]}.*the file is damaged"):
         genus.load_model(tmp_path)
+
+
+def test_what_a_state_cannot_emit_leaves_no_trace_in_its_mixture():
+    mixed = MixtureComponents(lambda n: CategoricalComponents(Tokens(3), n), 2, 2)
+    for k in range(4):
+        mixed.parts.probabilities[k] = torch.tensor([0.0, 0.5, 0.5] if k < 2 else [1.0, 0.0, 0.0], dtype=torch.float64)
+    sums = mixed.statistics(torch.tensor([[0], [1]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64))
+    assert torch.equal(sums["symbols"].unflatten(0, (2, 2)).sum(1), torch.tensor([[0.0, 1, 0], [1, 0, 0]], dtype=torch.float64))
+
+
+def test_the_gradient_in_ragged_items_is_the_finite_difference(series):
+    model = fit(HiddenMarkov(n_states=2, max_iter=3), series)
+    offsets, values = torch.tensor([0, 3, 7]), torch.randn(7, *model.space.item.shape, generator=zoo.draws(1), dtype=torch.float64)
+    score = lambda values: model.log_prob(Ragged(values, offsets))  # noqa: E731
+    assert torch.autograd.gradcheck(score, (values.requires_grad_(),), atol=1e-6)

@@ -23,6 +23,7 @@ from genus.data import Rows, examples_of
 from genus.learning import LearnsByGradient
 from genus.learning.batches import Shuffled, Windows
 from genus.learning.checkpoint import Checkpoints
+from genus.learning.distributed import device_of
 from genus.learning.gradient import Run
 from genus.learning.history import read_history
 from genus.learning.learns import Settings
@@ -522,6 +523,15 @@ def test_a_batch_that_cannot_be_shared_is_refused():
     model.build(model.space)
     with pytest.raises(ValueError, match="batch_size=25 must be a multiple of the 2 processes"):
         Run(model, examples_of(X), None, settings)
+
+
+@pytest.mark.parametrize(("name", "rank", "number"), [("auto", None, 0), ("cuda", None, 0), ("cuda", "1", 1), ("cuda:1", "0", 1)])
+def test_a_gpu_is_that_of_the_process_unless_one_is_named(name, rank, number, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)  # which asks for a number
+    monkeypatch.delenv("LOCAL_RANK", raising=False) if rank is None else monkeypatch.setenv("LOCAL_RANK", rank)
+    assert device_of(name) == torch.device("cuda", number) and chosen == [torch.device("cuda", number)]
 
 
 # ----------------------------------------------------------------------------------------------------------- games

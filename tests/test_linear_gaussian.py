@@ -148,6 +148,18 @@ def test_moments_of_incomplete_rows_are_those_of_the_joint_gaussian():
     torch.testing.assert_close((count, first, second), (weights.sum(), want_first, want_second))
 
 
+def test_a_mixture_of_ppca_counts_and_imputes_as_the_mixture_of_gaussians_that_it_is():
+    holes = np.where(np.random.default_rng(0).random(IRIS.shape) < 0.2, np.nan, IRIS)
+    for latent_dim in (3, 4):  # of 4 columns: no constraint is left
+        piece = MixtureOfPPCA(n_components=1, latent_dim=latent_dim).fit(IRIS, progress=False)
+        full = GaussianMixture(n_components=1).fit(IRIS, progress=False)
+        assert piece.degrees_of_freedom == full.degrees_of_freedom == 14
+        assert piece.bic(IRIS) == pytest.approx(full.bic(IRIS), abs=1e-4)
+        np.testing.assert_allclose(piece.impute(holes), full.impute(holes), atol=1e-5)
+    crowded = MixtureOfPPCA(n_components=8, latent_dim=1, concentration=0.001).fit(IRIS, progress=False)
+    assert crowded.n_effective < 8 and crowded.responsibilities(IRIS).sum(1) == pytest.approx(1)
+
+
 def test_a_mixture_of_ppca_lies_between_its_neighbours():
     one = MixtureOfPPCA(n_components=1, latent_dim=2).fit(IRIS, progress=False)
     assert one.score(IRIS) == pytest.approx(ProbabilisticPCA(n_components=2).fit(IRIS).score(IRIS), abs=1e-6)
@@ -179,6 +191,7 @@ def damage(folder, name, value):
         (ProbabilisticPCA(n_components=1), "variances", -1.0),
         (FactorAnalysis(n_components=1), "loadings", math.nan),
         (MixtureOfPPCA(n_components=2, latent_dim=1), "weights", -1.0),
+        (MixtureOfPPCA(n_components=2, latent_dim=1), "weights", 0.25),  # of a sum that is not one
         (LinearDynamicalSystem(max_iter=1), "innovation", 0.0),
         (LinearDynamicalSystem(max_iter=1), "noise", -1.0),
     ],
@@ -448,3 +461,27 @@ def test_the_nile_has_the_published_likelihood_as_a_local_level():
 def test_sequences_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match="it takes sequences of real numbers.* or use HiddenMarkov"):
         LinearDynamicalSystem().fit(examples_of([torch.tensor([[1, 2], [3, 4]])] * 3, space=Sequence(Reals(2, dtype="int64"))))
+
+
+def test_a_forecast_after_nothing_is_where_series_begin():
+    model = zoo.quickly(
+        LinearDynamicalSystem(latent_dim=1, max_iter=5), [torch.randn(20, generator=zoo.draws(i)) + 3 for i in range(6)]
+    )
+    ahead = model.forecast([], 2)
+    first = torch.stack([path[0] for path in model.continuations([], 1, n=4000)]).double()
+    assert float(ahead.mean[0]) == pytest.approx(float(first.mean()), abs=0.1)
+    assert model.log_likelihood([[], torch.zeros(2)]).nats[0] == 0
+    for verb in (model.filter, model.smooth):
+        with pytest.raises(ValueError, match="series: is empty.*pass at least one item"):
+            verb([])
+
+
+def test_the_criteria_choose_the_state_that_made_the_data():
+    make, x = zoo.draws(3), []
+    for _ in range(8):
+        z = torch.randn(60, generator=make, dtype=torch.float64).cumsum(0) * 0.5
+        x.append(z + 0.5 * torch.randn(60, generator=make, dtype=torch.float64))
+    one, two = (zoo.quickly(LinearDynamicalSystem(latent_dim=k, max_iter=60), x) for k in (1, 2))
+    assert (one.degrees_of_freedom, two.degrees_of_freedom) == (6, 12)
+    assert one.bic(x) < two.bic(x)
+    assert one.bic(x) == pytest.approx(6 * math.log(480) - 2 * one.log_likelihood(x).total)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections import Counter, defaultdict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import zoo
 
 import genus
 from genus.probability import markov_chains, suffix_trie
@@ -190,6 +191,26 @@ def test_a_prompt_longer_than_the_memory_is_its_end():
     assert states[0] == states[1] == model._read(torch.tensor([[1, 0]]))[0] > 0
 
 
+def test_whole_numbers_go_on_from_nothing_and_from_one_row():
+    model = zoo.quickly(genus.MarkovChain(), [[0, 1, 2], [0, 1]])
+    assert model.generate(max_new_tokens=3, seed=1).dtype == torch.int64
+    assert torch.equal(model.generate(max_new_tokens=3), model.generate([], max_new_tokens=3))
+    with pytest.raises(ValueError, match=r"prompt: has shape \(1, 2\); pass one row"):
+        model.generate(torch.tensor([[0, 1]]))
+    with pytest.raises(TypeError, match="prompt=b'a' is of type bytes"):
+        model.generate(b"a")
+
+
+def test_texts_in_a_series_are_texts_to_every_verb():
+    texts = ["ab", "b"]
+    model = zoo.quickly(genus.NGram(order=2), pd.Series(texts))
+    for read in (pd.Series(texts), np.array(texts, dtype=object), tuple(texts)):
+        assert torch.equal(model.log_prob(read), model.log_prob(texts))
+    with pytest.raises(TypeError, match="also holds 3"):
+        model.log_prob(["a", 3])
+    assert math.isnan(model.log_likelihood([""]).bits_per_dim)
+
+
 def test_an_unseen_token_is_forgotten():
     model = fit(genus.NGram(order=3), endless(), vocabulary=6)
     assert model.generate([5, 5], max_new_tokens=20)[:2].tolist() == [5, 5]
@@ -266,7 +287,7 @@ def test_sizes_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(("order", "nats"), [(5, 1.5612), (7, 1.5165)])
 def test_tiny_shakespeare(order, nats):
     """The last tenth, in nats a character; measured elsewhere with the same counts."""
-    data = _named("tiny_shakespeare")
+    data = zoo.named("tiny_shakespeare")
     text = "".join(part.raw[0] for part in (data.train, data.valid, data.test))
     data = genus.Dataset.of([text], split=(0.9, 0.0, 0.1))
     model = genus.NGram(order=order).fit(data, progress=False)
@@ -275,16 +296,9 @@ def test_tiny_shakespeare(order, nats):
 
 def test_penn_treebank():
     """Perplexity 141.2 is published for words and a modified Kneser-Ney model of order 5 (Mikolov et al. 2011)."""
-    data = _named("penn_treebank", tokenizer="words")
+    data = zoo.named("penn_treebank", tokenizer="words")
     score = genus.NGram(order=5).fit(data, progress=False).log_likelihood(data.test)
     assert math.exp(score.nats_per_dim) == pytest.approx(141.06, abs=0.05)
-
-
-def _named(name, **options):
-    """A named set from the folder GENUS_DATA: a test downloads nothing."""
-    if "GENUS_DATA" not in os.environ:
-        pytest.skip(f"GENUS_DATA names no folder with {name}")
-    return genus.load_dataset(name, **options)
 
 
 # ---------------------------------------------------------------------------------------------------- the trie itself
@@ -438,5 +452,5 @@ def test_a_chain_learns_in_batches_as_in_one(tmp_path):
         assert torch.equal(one.table, many.table)
     one.table[0, 0] += 0.5
     one.save(tmp_path)
-    with pytest.raises(ValueError, match="sum to one"):
+    with pytest.raises(ValueError, match="add up to one"):
         genus.load_model(tmp_path)

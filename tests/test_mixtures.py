@@ -15,6 +15,8 @@ import genus
 from genus.data import examples_of
 from genus.probability import truncated_normal
 from genus.probability.components import ColumnComponents, components_for
+from genus.probability.components.categorical import draw_levels
+from genus.probability.regression import coefficients
 from genus.spaces import Binary, Table, Tokens
 
 QUIET = {"progress": False, "device": "cpu"}
@@ -66,7 +68,7 @@ def test_truncated_normals_are_scipys():
 
 
 @pytest.mark.parametrize("width", [1e-12, 1e-5, 0.9e-3, 1.1e-3, 0.1, 3.0])
-@pytest.mark.parametrize("at", [-30.0, -8.0, -0.01, 0.0, 0.7, 25.0])
+@pytest.mark.parametrize("at", [-3000.0, -30.0, -8.0, -0.01, 0.0, 0.7, 25.0])
 def test_no_digits_are_lost_in_any_tail(at, width):
     import mpmath
 
@@ -223,6 +225,44 @@ def test_imputed_numbers_are_the_conditional_mean():
     torch.testing.assert_close(apart, torch.where(holes.isnan(), x.mean(0), holes), rtol=1e-6, atol=1e-6)
 
 
+def test_a_number_that_nothing_tells_of_is_guessed_no_worse_than_by_its_mean():
+    """A few points have components of their own, which are not known again when the column is hidden."""
+    make = np.random.default_rng(0)
+    n = 4000
+    frame = pd.DataFrame(make.integers(0, 4, (n, 6)), columns=list("abcdef")) + 3 * make.integers(0, 3, (n, 1))
+    frame["loss"] = np.where(make.random(n) < 0.03 + 0.04 * (frame["a"] > 6), make.normal(1900, 300, n), 0).round().astype(int)
+    train, test = frame[:3000], frame[3000:]
+    model = genus.Mixture(n_components=12, max_iter=100).fit(train, **QUIET)
+    guess = model.impute(test.astype("Int64").assign(loss=pd.NA))["loss"].astype(float)
+    ratio = ((guess - test["loss"]) ** 2).mean() / ((train["loss"].mean() - test["loss"]) ** 2).mean()
+    assert ratio < 1 and abs(guess.mean() / train["loss"].mean() - 1) < 0.05
+
+
+def test_guesses_are_the_means_where_the_mixture_is_the_truth():
+    make = np.random.default_rng(0)
+    k = make.integers(0, 2, 5000)
+    bits = {f"bit{i}": make.random(5000) < np.where(k, 0.9, 0.1) for i in range(6)}
+    frame = pd.DataFrame({"size": make.normal(np.where(k, 5.0, -5.0), 1.0), "count": make.poisson(np.where(k, 20, 40)), **bits})
+    model = genus.Mixture(n_components=2).fit(frame, **QUIET)
+    found = model.guesses[model.guesses[:, 0].argsort()]
+    want = torch.tensor([[-5.0, 40.0], [5.0, 20.0]], dtype=torch.float64)
+    torch.testing.assert_close(found, want, rtol=0.03, atol=0.05)
+
+
+@pytest.mark.parametrize(("n", "noise"), [(500, 1.0), (500, 30.0), (50, 1.0)])
+def test_regression_is_scikit_learns_bayesian_ridge(n, noise):
+    from sklearn.linear_model import BayesianRidge
+
+    make = np.random.default_rng(0)
+    f = make.random((n, 8))
+    y = f @ make.normal(size=8) + noise * make.normal(size=n)
+    found = coefficients(torch.from_numpy(f.T @ f), torch.from_numpy(f.T @ y), float(y @ y), n)
+    flat = dict.fromkeys(("alpha_1", "alpha_2", "lambda_1", "lambda_2"), 0)
+    peer = BayesianRidge(fit_intercept=False, max_iter=10_000, tol=1e-12, **flat).fit(f, y)
+    np.testing.assert_allclose(found, peer.coef_, rtol=1e-3, atol=1e-5)
+    assert not coefficients(torch.zeros(2, 2).double(), torch.zeros(2).double(), 0.0, 0).any()
+
+
 def test_what_no_component_could_have_made_is_filled_from_all():
     frame = pd.DataFrame({"town": pd.Categorical(["a", "b"] * 20, categories=["a", "b", "c"]), "own": [True, False] * 20})
     model = genus.Mixture(n_components=1, smoothing=0.0).fit(frame, **QUIET)
@@ -349,3 +389,32 @@ def test_a_strangers_parameters_are_checked(space):
     assert "must add up" in model.flaw() or "add up to one" in model.flaw()
     model.weights[0] = -1
     assert "weights" in model.flaw()
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_bits_by_products_of_matrices_are_bits_looked_up(missing):
+    torch.manual_seed(0)
+    bits, looked_up = components_for(Binary(7), 3), ColumnComponents(Binary(7), 3)
+    p = torch.rand(3, 7, dtype=torch.float64)
+    p[:, 0], p[1, 1] = 0, 1  # some are impossible, in whose products zero times log 0 must be zero
+    for parts in (bits, looked_up):
+        parts.probabilities = torch.stack([1 - p, p], 2).flatten(1)
+    z = (torch.rand(400, 7) < 0.4).double()
+    z[torch.rand_like(z) < 0.2] = math.nan if missing else 0
+    r = torch.rand(3, 400, dtype=torch.float64)
+    torch.testing.assert_close(bits.log_prob(z), looked_up.log_prob(z))
+    assert bits.log_prob(z).isneginf().any()
+    sums = looked_up.statistics(z, r)
+    for name, value in bits.statistics(z, r).items():
+        torch.testing.assert_close(value, sums[name])
+    share = bits.draw(torch.full((20_000,), 1)).double().mean(0)
+    torch.testing.assert_close(share, p[1], atol=0.02, rtol=0)
+
+
+def test_levels_are_drawn_as_often_as_they_are_probable():
+    torch.manual_seed(0)
+    p = torch.tensor([[0.0, 0.5, 0.5, 0.0], [0.1, 0.2, 0.3, 0.4], [1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    which = torch.arange(3).repeat(20_000)
+    counts = torch.zeros(3, 4).index_put_((which, draw_levels(p, which)), torch.ones(()), accumulate=True)
+    torch.testing.assert_close(counts.double() / 20_000, p, atol=0.015, rtol=0)
+    assert (counts[p == 0] == 0).all()

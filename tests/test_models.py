@@ -35,7 +35,7 @@ from genus.model import (
     Model,
 )
 from genus.registry import model_classes
-from genus.spaces import Binary, Images, Ragged, Table, Tokens
+from genus.spaces import Binary, Images, Ragged, Reals, Sequence, Table, Tokens
 
 EVERY = cases()
 SAMPLES = cases(CanSample)
@@ -304,6 +304,16 @@ def test_likelihood_shifts_by_log_1000(case):
     one, other = case.fit(data), case.fit(data * 1000 - 5000)
     shift = other.log_likelihood(data * 1000 - 5000).mean - one.log_likelihood(data).mean
     assert shift == pytest.approx(-2 * math.log(1000), abs=1e-3)
+
+
+@on([c for c in cases(HasLogProb, on=("reals", "walks")) if not issubclass(c.cls, LearnsByGradient)])
+def test_single_precision_loses_no_digits_far_from_zero(case):
+    """The location is taken off before numbers are rounded to a working precision."""
+    raw = 1e-3 * case.raw.double() + 1e6
+    space = None if case.material == "reals" else Sequence(Reals(2, "float64"), length=4)
+    data = examples_of(raw, space=space, accepts=case.cls.spaces)
+    one, other = case.fit(data, precision="float32"), case.fit(data)
+    assert one.log_likelihood(data).mean == pytest.approx(other.log_likelihood(data).mean, abs=0.05)
 
 
 # ------------------------------------------------------------------------------------------- the variational bound
@@ -794,6 +804,26 @@ def test_sample_takes_known_cells_by_column(fitted):
     tensor_model = fitted(Case("gaussian", "reals"))
     with pytest.raises(ValueError, match="given: 2 is no column"):
         tensor_model.sample(3, given={2: 1.0})
+
+
+@on(cases(Completes, HasLogProb, on=("tokens",), but=(Classifies,)))
+def test_known_tokens_leave_the_rest_to_their_conditional(case, fitted):
+    model, n = fitted(case), 4000
+    drawn = model.sample(n, given={1: 2, 3: 0}, seed=0)
+    assert bool((drawn[:, 1] == 2).all() and (drawn[:, 3] == 0).all())
+    points = all_points(model.space)
+    points = points[(points[:, 1] == 2) & (points[:, 3] == 0)]
+    p = model.log_prob(points).detach().softmax(0)  # of every first and third token
+    often = torch.bincount(3 * drawn[:, 0] + drawn[:, 2], minlength=9) / n
+    assert bool(((often - p).abs() < 5 * (p * (1 - p) / n).sqrt() + 1e-3).all())
+    with pytest.raises(ValueError, match="given: .*holds 9, but tokens run from 0 to 2"):
+        model.sample(3, given={0: 9})
+
+
+@on(cases(Completes, on=("ragged-walks",)))
+def test_points_of_many_lengths_have_no_numbered_cells(case, fitted):
+    with pytest.raises(ValueError, match="given: known cells are those of points of one length"):
+        fitted(case).sample(3, given={0: 1.0})
 
 
 # ------------------------------------------------------------------------------------------------------------ generate

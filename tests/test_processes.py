@@ -15,17 +15,18 @@ from safetensors.torch import load_file
 from genus.learning import LearnsByGradient
 
 HERE = Path(__file__).parent
-CHUNK = 40  # examples a process takes at a time: every material has several chunks
+CHUNKS = (40, 1000)  # examples a process takes at a time: every material has several chunks, or one, and a process none
 
 SCRIPT = f"""
-import sys, torch, zoo
+import itertools, sys, torch, zoo
 import torch.distributed as dist
 from safetensors.torch import save_file
 torch.set_num_threads(1)
-for case in zoo.one_case_a_model():
-    state = case.fit(batch_size={CHUNK}).state_dict()
+for case, chunk in itertools.product(zoo.one_case_a_model(), {CHUNKS}):
+    state = case.fit(batch_size=chunk).state_dict()
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    save_file({{name: tensor.contiguous() for name, tensor in state.items()}}, f"{{sys.argv[1]}}/{{case.model}}-{{rank}}-of-{{world}}")
+    state = {{name: tensor.contiguous() for name, tensor in state.items()}}
+    save_file(state, f"{{sys.argv[1]}}/{{case.model}}-{{chunk}}-{{rank}}-of-{{world}}")
 if dist.is_initialized():
     dist.destroy_process_group()
 """
@@ -35,7 +36,7 @@ MODELS = [case.model for case in zoo.one_case_a_model()]
 
 @pytest.fixture(scope="module")
 def states(tmp_path_factory):
-    """states(model, rank, world): the state of a model fitted by that process."""
+    """states(model, chunk, rank, world): the state of a model fitted by that process."""
     folder = tmp_path_factory.mktemp("processes")
     (folder / "script.py").write_text(SCRIPT)
     path = os.pathsep.join([str(HERE.parent / "src"), str(HERE), os.environ.get("PYTHONPATH", "")])
@@ -44,12 +45,13 @@ def states(tmp_path_factory):
         command = [sys.executable, *prefix, str(folder / "script.py"), str(folder)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr[-3000:]
-    return lambda model, rank, world: load_file(folder / f"{model}-{rank}-of-{world}")
+    return lambda model, chunk, rank, world: load_file(folder / f"{model}-{chunk}-{rank}-of-{world}")
 
 
+@pytest.mark.parametrize("chunk", CHUNKS)
 @pytest.mark.parametrize("model", MODELS)
-def test_two_processes_learn_what_one_learns(states, model):
-    alone, first, second = states(model, 0, 1), states(model, 0, 2), states(model, 1, 2)
+def test_two_processes_learn_what_one_learns(states, model, chunk):
+    alone, first, second = states(model, chunk, 0, 1), states(model, chunk, 0, 2), states(model, chunk, 1, 2)
     assert zoo.same_state(first, second)
     for name, tensor in alone.items():
         torch.testing.assert_close(first[name], tensor, rtol=1e-6, atol=1e-8, equal_nan=True)

@@ -1,6 +1,7 @@
 """Spaces: raw -> x -> raw is exact, and bad input gets its sentence."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from genus.spaces import Binary, Images, Ragged, Reals, Sequence, Table, Tokens, infer_space, space_config, space_from
+from genus.spaces.arrays import holds_missing
 from genus.spaces.tokenizers import BPE, Bytes, Characters, tokenizer_from, tokenizer_of
 
 # the same examples in every run; they are small, so that shrinking one is not worth the minutes it may take
@@ -189,6 +191,15 @@ def test_sequences_of_one_length_round_trip():
     assert torch.allclose(fitted.from_standardised(z), torch.from_numpy(raw), atol=1e-6)
 
 
+def test_draws_in_single_precision_keep_the_digits_of_a_column_far_from_zero():
+    raw = 1e9 + torch.rand(200, 1, dtype=torch.float64)
+    frame = pd.DataFrame({"x": raw[:, 0], "whole": torch.arange(10**9, 10**9 + 200)})
+    z = torch.linspace(-1, 1, 50)
+    for space in (Reals(1, "float64").fit([raw]), Table.of(frame).fit([torch.from_numpy(frame.to_numpy())])):
+        real = space.from_standardised(z[:, None].expand(-1, space.dims))
+        assert real.dtype == torch.float64 and bool((real.diff(dim=0) > 0).all())
+
+
 def test_ragged():
     x = Ragged.of([torch.arange(3), torch.arange(0), torch.arange(5)])
     assert [len(s) for s in x] == [3, 0, 5] and len(x[1:]) == 2 and len(x[-1]) == 5
@@ -308,12 +319,18 @@ def test_refused_frames(frame, error, sentence):
         ({"a": [1.0], "b": ["dog"]}, "'dog', a category not seen in training.*'cat'"),
         ({"a": ["x"], "b": ["cat"]}, "'a' is continuous, but holds 'x'"),
         ({"a": [np.inf], "b": ["cat"]}, "infinity"),
+        ({"a": [1.0], "b": ["cat"], "c": [2]}, "'c' is boolean, but holds 2"),
+        (pd.Series({"a": 1.0, "b": "cat", "c": True}), "a Series, one row or column of a table; pass a DataFrame"),
+        ([1.0, 0.0, 1.0], "has 1 columns, but this table has 3"),
+        (torch.tensor([[1.0, 2.0, 0.0]]), "'b' holds 2, but its values are numbered 0 to 1"),
+        (torch.tensor([[1.0, 0.5, 0.0]]), "'b' holds 0.5"),
+        (torch.tensor([[torch.inf, 0.0, 0.0]]), "infinity"),
     ],
 )
 def test_rows_that_do_not_fit_the_table(raw, sentence):
-    space = Table.of(pd.DataFrame({"a": [0.5, 1.5], "b": ["cat", "cow"]}))
+    space = Table.of(pd.DataFrame({"a": [0.5, 1.5], "b": ["cat", "cow"], "c": [True, False]}))
     with pytest.raises((ValueError, TypeError), match=sentence):
-        space.encode(pd.DataFrame(raw))
+        space.encode(pd.DataFrame({"c": [True], **raw}) if isinstance(raw, dict) else raw)
 
 
 def test_kinds_overrule():
@@ -351,6 +368,38 @@ def test_inferred(raw, space):
     assert infer_space(raw) == space
 
 
+def test_what_a_model_accepts_decides():
+    signed = [[-1], [2, 3]]
+    assert infer_space(signed, (Sequence, Tokens)) == Sequence(Reals((), "int64"))
+    with pytest.raises(ValueError, match="tokens are whole numbers from 0, but -1"):
+        infer_space(signed, (Tokens,))
+    assert infer_space([[1.0, 2.0]], (Sequence,)) == Sequence(Reals((), "float64"))
+    several = np.empty(2, dtype=object)
+    several[:] = [np.array([0.5]), np.array([1.5, 2.0])]
+    assert infer_space(several) == Sequence(Reals((), "float64"))
+    assert len(Sequence(Reals((), "float64")).encode(several)) == 2
+
+
+@pytest.mark.parametrize("length", [None, 2])
+@pytest.mark.parametrize("pack", [list, np.stack, Ragged.of], ids=["list", "array", "ragged"])
+def test_what_is_wrong_with_a_sequence_names_it(length, pack):
+    sequences = [torch.zeros(2), torch.tensor([1.0, np.inf])]
+    with pytest.raises(ValueError, match="sequence 1: row 1 holds infinity"):
+        Sequence(Reals(()), length).encode(pack(sequences))
+
+
+def test_ragged_tokens_are_taken_with_their_ends_or_without():
+    space = Tokens(3, ends=True)
+    encoded = space.encode([[0, 1], [], [2]])
+    again, bare = (
+        space.encode(encoded),
+        space.encode(Ragged.of([torch.tensor([0, 1]), torch.tensor([], dtype=torch.int64), torch.tensor([2])])),
+    )
+    assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(encoded, again, bare, strict=True))
+    with pytest.raises(ValueError, match="sequence 0 holds 9"):
+        space.encode(Ragged.of([torch.tensor([9])]))
+
+
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
@@ -366,10 +415,11 @@ def test_inferred(raw, space):
         (np.array(["a"]), "not numeric"),
         (np.array(["2020-01-01"], dtype="datetime64[D]"), "dates"),
         (np.array([1j]), "complex"),
+        (np.zeros(3, dtype=[("a", "f8"), ("b", "i4")]), "structured array is a table; pass pandas.DataFrame"),
         (torch.eye(2).to_sparse(), "sparse"),
-        ([[-1], [2, 3]], "tokens are whole numbers from 0"),
         ([np.zeros((2, 2)), np.zeros((3, 1))], "different shapes"),
         ([[], [], []], "no numbers|empty"),
+        (["", ""], "every text is empty"),
     ],
 )
 def test_refused_data(raw, sentence):
@@ -415,6 +465,16 @@ def test_constant_column_is_told():
     assert "'a' is constant" in Table.of(frame).fit([Table.of(frame).encode(frame)]).complaint()
 
 
+def test_columns_of_any_size_are_standardised_or_told():
+    far = 1e12 + torch.randn(1000, 1, dtype=torch.float64)
+    assert Reals((1,), "float64").fit([far]).complaint() is None
+    tenths = torch.full((100_001, 1), 0.1, dtype=torch.float64)  # its mean is rounded
+    assert "constant" in Reals((1,), "float64").fit([tenths]).complaint()
+    frame = pd.DataFrame({"a": [1e300, -1e300, 1.5]})
+    with pytest.raises(ValueError, match="column 'a' holds numbers whose squares overflow; divide it"):
+        Table.of(frame).fit([Table.of(frame).encode(frame)])
+
+
 def test_standardisation_is_streamed_and_counted():
     x = torch.randn(1000, 3, dtype=torch.float64) * torch.tensor([1.0, 1e-3, 1e6]) + 1e4
     space = Reals((3,), "float64").fit(x.split(77))
@@ -443,3 +503,37 @@ def test_standardisation_is_streamed_and_counted():
 def test_a_space_from_a_damaged_file(config):
     with pytest.raises(ValueError):
         space_from(config)
+
+
+def test_one_sequence_is_no_list_of_them():
+    for space, raw in (
+        (Sequence(Reals(())), np.zeros(5)),
+        (Sequence(Reals(())), [0.0, 1.0]),
+        (Sequence(Reals(2)), np.zeros((5, 2))),
+        (Sequence(Reals((), "float64"), 5), np.zeros(5)),
+        (Sequence(Reals(())), pd.DataFrame({"a": [1.0]})),
+    ):
+        with pytest.raises(ValueError, match=r"pass \[data\], if it is one sequence"):
+            space.encode(raw)
+    with pytest.raises(ValueError, match="sequence 1 has 3 steps, but every one must have 2"):
+        Sequence(Reals(()), 2).encode([[1.0, 2.0], [1.0, 2.0, 3.0]])
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_moments_of_a_long_column_that_drifts_far_from_zero(missing):
+    """More rows than are taken at once, so that their moments are put together of many tiles."""
+    x = np.random.default_rng(0).standard_normal((150_000, 3)) * [1, 1e-3, 50] + [1e6, -1e5, 0]
+    x[:, 2] += np.linspace(0, 1000, len(x))  # sorted, as a column of times is
+    x[::7, 1] = np.nan if missing else x[::7, 1]
+    space = Reals(3, "float64").fit([torch.from_numpy(x[:100_000]), torch.from_numpy(x[100_000:])])
+    location, scale = space.location_scale
+    np.testing.assert_allclose(location, np.nanmean(x, 0), rtol=1e-12)
+    np.testing.assert_allclose(scale, np.nanstd(x, 0), rtol=1e-8)
+
+
+def test_finite_numbers_whose_sum_overflows_are_neither_missing_nor_infinite():
+    huge = torch.tensor([[3e38, 3e38], [-3e38, -3e38]] * 40)
+    assert torch.equal(Reals(2).encode(huge), huge)
+    assert not holds_missing(huge) and holds_missing(torch.tensor([1.0, math.nan, math.inf]))
+    with pytest.raises(ValueError, match="row 1 holds infinity"):
+        Reals(2).encode(torch.tensor([[1.0, math.nan], [math.inf, -math.inf]]))

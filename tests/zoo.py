@@ -169,9 +169,9 @@ MUST = {  # what these must take; the rest is found
     "n-gram": {"words", "tokens"},
     "efros-leung": {"digits"},
     "quilting": {"digits", "colours"},
-    "histogram": set(MATERIALS) - {"words", "ragged-walks", "numbers-missing", "table-missing"},
+    "histogram": set(MATERIALS) - {"words", "ragged-walks"},
     "empirical": set(MATERIALS),
-    "kernel-density": {"reals", "numbers", "binary", "digits", "colours", "whole", "walks"},
+    "kernel-density": {"reals", "numbers", "numbers-missing", "binary", "digits", "colours", "whole", "walks"},
     "nearest-neighbours": set(MATERIALS) - {"words", "ragged-walks"},
 }
 

@@ -22,7 +22,10 @@ from genus.spaces import space_config, space_from
 
 FORMAT = 1
 LARGEST_CONFIG = 64 * 2**20  # bytes; the alphabet of a text and the columns of a table fit many times over
-FLOATING = ("F64", "F32", "F16", "BF16")
+DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.bool: "BOOL",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+}  # fmt: skip
 _KEYS = {"format", "genus", "model", "hyper_parameters", "space", "given_space", "weights"}
 
 
@@ -142,7 +145,9 @@ def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path:
     for name, shape in expected.items():
         if shapes[name][0] != shape:
             raise ValueError(f"{path}: the tensor {name!r} has shape {shapes[name][0]}, but config.json asks for {shape}")
-        if (shapes[name][1] in FLOATING) != built[name].is_floating_point():
+        dtype = built[name].dtype
+        wider = "F64" if name in model.data_sized and dtype is torch.float32 else None  # points may be kept as exact as they came
+        if shapes[name][1] not in (DTYPES[dtype], wider):
             raise ValueError(f"{path}: the tensor {name!r} is of {shapes[name][1]}, numbers of another kind than the model's")
 
 

@@ -41,7 +41,8 @@ def tensor_bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
     """A safetensors file of the tensors, with `about` (JSON) and a digest of both in its header."""
     from safetensors.torch import save
 
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    # a fresh copy: one that is called contiguous may still have odd strides along an axis of one
+    tensors = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     text = json.dumps(about, sort_keys=True)
     # one entry: safetensors writes several in no fixed order, and the same model should be the same file
     return save(tensors, {"genus": _digest(tensors, text) + text})

@@ -44,9 +44,9 @@ class LogLikelihood:
 
     @property
     def nats_per_dim(self) -> float:
-        """Nats *lost* per dimension (character, pixel, column): -total / all dims."""
+        """Nats *lost* per dimension (character, pixel, column): -total / all dims; nan where there are none (empty texts)."""
         dims = self.dims * len(self.nats) if isinstance(self.dims, int) else int(self.dims.sum())
-        return -self.total / dims
+        return -self.total / dims if dims else math.nan
 
     @property
     def bits_per_dim(self) -> float:

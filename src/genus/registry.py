@@ -10,11 +10,12 @@ from typing import Any
 
 from genus.fields import fields_of, perhaps
 from genus.model import Model, capabilities
+from genus.spaces import Space
 
 
 @cache
 def model_classes() -> dict[str, type[Model]]:
-    """Public name on the command line -> class, in the order of the house."""
+    """Public name on the command line -> class: families in the order of the house, models by name."""
     found: dict[str, type[Model]] = {}
     zoo = importlib.import_module("genus.models")  # by name: the attribute genus.models is the public function below
     for module in pkgutil.walk_packages(zoo.__path__, "genus.models."):
@@ -26,7 +27,7 @@ def model_classes() -> dict[str, type[Model]]:
                 and not item.__name__.startswith("_")
             ):
                 found[name_of(item)] = item
-    return found
+    return dict(sorted(found.items(), key=lambda entry: (entry[1].__module__.split(".")[2], entry[0])))
 
 
 def name_of(cls: type) -> str:
@@ -57,12 +58,17 @@ def models() -> Any:
                 "family": cls.__module__.split(".")[2],
                 "what": sentence,
                 "source": source,
-                "spaces": ", ".join(space.__name__ for space in cls.spaces),
+                "spaces": space_names(cls),
                 "can": ", ".join(capabilities(cls)),
                 "hyper_parameters": ", ".join(fields_of(cls)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def space_names(cls: type[Model]) -> str:
+    """The spaces that a model can be built on, as a reader sees them."""
+    return ", ".join("any space" if space is Space else space.__name__ for space in cls.spaces)
 
 
 def _about(cls: type[Model]) -> tuple[str, str]:

@@ -19,7 +19,8 @@ RATE = 16_000  # hertz of a recording, where nobody knows better
 
 def fitting(space: Space) -> list[str]:
     """The suffixes that fit samples of a space, the most natural first."""
-    array = not isinstance(space, Table) and not is_text(space)
+    of_rows = isinstance(space, Sequence) and not is_flat(space) and is_flat(space.item)
+    array = not is_text(space) and not isinstance(space.item if isinstance(space, Sequence) and of_rows else space, Table)
     fits = {
         ".png": is_image(space) or is_plane(space),
         ".txt": isinstance(space, Tokens),
@@ -29,7 +30,7 @@ def fitting(space: Space) -> list[str]:
         ".npy": array and not space.ragged,
         ".wav": is_recording(space),
     }
-    return [suffix for suffix, fit in fits.items() if fit]
+    return [suffix for suffix, fit in fits.items() if fit] + [".csv", ".parquet"] * of_rows
 
 
 def refuse_suffix(path: Path, space: Space) -> None:
@@ -62,9 +63,14 @@ def is_flat(space: Space) -> bool:
 
 
 def as_frame(space: Space, samples: Any) -> Any:
-    """Samples of a flat space as a DataFrame with one row each."""
+    """Samples of a flat space as a DataFrame with one row each; of sequences a row a step, and the number of its sequence."""
     import pandas as pd
 
+    if isinstance(space, Sequence) and not is_flat(space):
+        frames = [as_frame(space.item, sequence) for sequence in samples]
+        return (
+            pd.concat(frames, keys=range(len(frames)), names=["sequence", None]).reset_index(level=0) if frames else pd.DataFrame()
+        )
     if isinstance(space, Table):
         return samples if space.form == "frame" else pd.DataFrame({space.columns[0].name: samples})
     if is_text(space):
@@ -103,7 +109,7 @@ def _npz(samples: Any) -> bytes:
         np.savez_compressed(file, x=samples.cpu().numpy())
     else:  # sequences of different lengths: end to end, and how long each is
         arrays = [np.asarray(sequence) for sequence in samples]
-        np.savez_compressed(file, values=np.concatenate(arrays), lengths=np.array([len(a) for a in arrays]))
+        np.savez_compressed(file, values=np.concatenate(arrays or [np.zeros(0)]), lengths=np.array([len(a) for a in arrays]))
     return file.getvalue()
 
 

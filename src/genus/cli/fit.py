@@ -15,7 +15,7 @@ from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, flag_of, hy
 from genus.cli.source import Source, add_data_options, remember, source_of
 from genus.learning import Learns
 from genus.model import Classifies
-from genus.registry import find_model, model_classes, name_of
+from genus.registry import find_model, model_classes, name_of, space_names
 
 SECONDS = 15.0  # that scoring held-out data after a fit may take
 MOST_TOKENS = 20_000  # of one long text scored then
@@ -70,11 +70,10 @@ def parser(cls: type[Learns]) -> Parser:
     name = name_of(cls)
     about = (cls.__doc__ or "").strip("\n").split("\n")
     description = "\n".join(line.removeprefix("    ") for line in about).strip()
-    some = ", ".join(space.__name__ for space in cls.spaces)
     made = Parser(
         f"fit {name}",
         "--data DATA [options]",
-        f"{description}\n\nIt learns {cls.way}, from: {'any space' if some == 'Space' else some}.",
+        f"{description}\n\nIt learns {cls.way}, from: {space_names(cls)}.",
         _examples(cls, name),
     )
     add_hyper_parameters(made, cls)
@@ -133,9 +132,13 @@ examples:
 
 def _examples(cls: Any, name: str) -> str:
     from genus.fields import fields_of
-    from genus.spaces import Tokens
+    from genus.spaces import Images, Reals, Sequence, Space, Tokens
 
-    data, other = ("tiny_shakespeare", "book.txt") if cls.spaces[0] is Tokens else ("digits", "measurements.csv")
+    kinds = set(cls.spaces)
+    data = "digits" if kinds & {Images, Space} else "iris" if Reals in kinds else "survey.csv"
+    data, other = {
+        Tokens: ("tiny_shakespeare", "book.txt"), Sequence: ("nile", "series.csv"), Images: ("textures/brick", "photograph.png"),
+    }.get(cls.spaces[0], (data, "measurements.csv" + " --given species" * issubclass(cls, Classifies)))  # fmt: skip
     field = next((f for f in fields_of(cls).values() if type(f.default) is int), None)
     flag = f" {flag_of(field.name)} {field.default}" if field else ""
     length = " --epochs 20" if "epochs" in cls.takes else ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from genus.data import Dataset
-from genus.spaces import Binary, Images, Ragged, Reals, Space, Tokens
+from genus.spaces import Binary, Images, Ragged, Reals, Sequence, Space, Tokens
 
 
 def respaced(data: Dataset, kind: str) -> Dataset:
@@ -15,11 +15,18 @@ def respaced(data: Dataset, kind: str) -> Dataset:
         return data
     parts = [data.train, data.valid, data.test]
     points = [part.x for part in parts]
+    if kind == "reals" and isinstance(data.space, Sequence) and data.space.item.continuous:  # its items
+        space: Space = Sequence(Reals(data.space.item.shape, "float64"), data.space.length)
+        return _in(space, data, [Ragged(x.values.double(), x.offsets) if isinstance(x, Ragged) else x.double() for x in points])
     if any(isinstance(x, Ragged) for x in points) or not isinstance(data.space, Reals | Binary | Images):
         raise ValueError(f"--space {kind}: the data are {data.space!r}, which have no other space; leave it out")
     space = _space(data.space, kind, points)
-    encoded = [space.encode(x) if len(x) else x for x in points]
-    train, valid, test = (replace(part, space=space, points=x) for part, x in zip(parts, encoded, strict=True))
+    return _in(space, data, [space.encode(x) if len(x) else x for x in points])
+
+
+def _in(space: Space, data: Dataset, points: list[Any]) -> Dataset:
+    parts = (data.train, data.valid, data.test)
+    train, valid, test = (replace(part, space=space, points=x) for part, x in zip(parts, points, strict=True))
     return replace(data, train=train, valid=valid, test=test)
 
 

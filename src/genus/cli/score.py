@@ -55,6 +55,8 @@ def run(words: list[str]) -> Answer:
     source = source_of(arguments, fitted_to)
     if model.given_space is not None and not model.given_optional and "given" not in source.options:
         source = Source(source.data, {**source.options, "given": given_of(model)})
+    if model.given_optional and arguments.given is None and "given" in source.options:
+        source = _without_labels(source, model)
     own = source.named or (fitted_to is not None and source.same_data(fitted_to))
     part = arguments.part or ("test" if own or arguments.shares else "all")
     examples = _examples(source, part, model)
@@ -86,6 +88,15 @@ def _scores(model: Any, examples: list[tuple[str, Any]], arguments: Any) -> tupl
     mean = float(frame["score"].mean())
     found = {"mean": mean, "kind": "score", "n": len(frame)}
     return found, f"score {mean:.5g} (no log-probability)", frame if len(frames) > 1 else frame.drop(columns="part")
+
+
+def _without_labels(source: Source, model: HasScore) -> Source:
+    """The source; without labels if it has none: what a model may leave open is then summed over."""
+    try:
+        source.load(model)
+    except ValueError:  # no such column; or it is wrong, which the next load says again
+        return Source(source.data, {name: value for name, value in source.options.items() if name != "given"})
+    return source
 
 
 def _examples(source: Source, part: str, model: HasScore) -> list[tuple[str, Any]]:

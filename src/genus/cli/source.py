@@ -46,7 +46,7 @@ class Source:
         """The Dataset, in the space that `model` (a class, or a fitted one) needs where the guess would be another."""
         from genus.cli.respace import respaced
         from genus.data import Rows, load_dataset
-        from genus.spaces import Tokens
+        from genus.spaces import Sequence
 
         options = {**self.options, **changes}
         kind = options.pop("space", None)
@@ -56,8 +56,11 @@ class Source:
             if not isinstance(data.train.points, Rows):  # those of the cache are encoded already, in a space of their own
                 return data
         data = load_dataset(self.data, **options)
-        if kind is None and model is not None and not isinstance(data.space, model.spaces) and _are_codes(data.space):
-            kind = "tokens" if Tokens in model.spaces else None
+        wanted = model is not None and Sequence in model.spaces and not isinstance(data.space, model.spaces)
+        if wanted and not self.named and _is_one_series(data.space):
+            data = load_dataset(self.data, **options, series=True)
+        if kind is None and model is not None:
+            data = data.lying_in(model.spaces)
         return data if kind is None else respaced(data, kind)
 
 
@@ -80,6 +83,7 @@ def add_data_options(parser: Parser, *, shares: str = "--split") -> None:
     add("--size", type=_size, metavar="N", help="of images: crop and resize them to N pixels, or to HEIGHTxWIDTH")
     add("--columns", type=names, metavar="A,B,...", help="of tables: only these columns")
     add("--categorical", type=names, metavar="A,B,...", help="of tables: numbers that are names, such as a postcode")
+    add("--series", action="store_true", default=None, help="of tables and arrays: the rows are the steps of one series in time")
     add("--separator", metavar="C", help="of tables: what stands between cells")
     add("--no-header", dest="header", action="store_false", default=None, help="of tables: the first line is data")
     add("--encoding", metavar="NAME", help="of tables and texts: such as latin-1")
@@ -93,7 +97,7 @@ def source_of(arguments: argparse.Namespace, remembered: Source | None = None) -
         raise Mistake("needs --data: a name (genus datasets lists them), a file or a folder, as in --data digits")
     told = {
         "given": _columns(arguments), "split": arguments.shares, "seed": arguments.data_seed, "limit": arguments.limit,
-        "space": arguments.space, "tokenizer": arguments.tokenizer, "lines": arguments.lines, "size": arguments.size,
+        "space": arguments.space, "tokenizer": arguments.tokenizer, "lines": arguments.lines, "series": arguments.series, "size": arguments.size,
         "columns": arguments.columns, "separator": arguments.separator, "header": arguments.header,
         "encoding": arguments.encoding, "key": arguments.key, **dict(arguments.option or ()),
     }  # fmt: skip
@@ -157,10 +161,11 @@ def _reads_raw(space: Any) -> bool:
     return isinstance(space, Table) or (isinstance(space, Tokens) and space.tokenizer is not None)
 
 
-def _are_codes(space: Any) -> bool:
-    from genus.spaces import Reals
+def _is_one_series(space: Any) -> bool:
+    """Whether points are numbers or rows of a table: to a model of sequences, the steps of one."""
+    from genus.spaces import Binary, Reals, Table
 
-    return isinstance(space, Reals) and space.discrete and len(space.shape) == 1
+    return isinstance(space, Table) or (isinstance(space, Binary | Reals) and space.shape == ())
 
 
 def _shares(text: str) -> tuple[float, ...]:

@@ -18,7 +18,9 @@ def with_classes(examples: Examples) -> Examples:
     if given is None:
         raise ValueError("given: a classifier learns from labels; pass given=labels, one for each example, or the name of a column")
     if not isinstance(space, Table) or len(space.columns) != 1:
-        raise ValueError(f"given: labels must be one column of classes, but these are {space!r}; pass one label for each example")
+        raise ValueError(
+            f"given: labels must be one column of classes, but these are {space!r}; pass one label for each example, as y.ravel() is"
+        )
     (column,) = space.columns
     if column.kind == "continuous":
         raise ValueError("given: labels must be classes, but these are fractions; pass strings, whole numbers or booleans")

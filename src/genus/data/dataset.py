@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from genus.data.rows import Rows, Subset
+from genus.fields import perhaps
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Reals, Sequence, Space, Table, Tokens, infer_space
-from genus.spaces.arrays import refuse_infinity
+from genus.spaces.arrays import holds_missing, refuse_infinity, said_of
 
 CHUNK = 65536  # rows of one read when all of them are passed over
 
@@ -45,7 +46,8 @@ class Examples:
     def batch(self, index: slice | Tensor) -> tuple[Encoded, Tensor | None]:
         """Encoded points and the features of what they are given."""
         if isinstance(index, Tensor) and isinstance(self.points, Tensor):
-            x = self.points.index_select(0, index)  # row by row: points[index] looks at every number, ten times slower
+            # row by row: points[index] looks at every number, ten times slower
+            x = self.points.index_select(0, index.to(self.points.device))
         else:
             x = self.points[index]
         if self.given is None or self.given_space is None:
@@ -165,6 +167,20 @@ class Dataset:
 
         return cls.of(spool(batches), given, **options)
 
+    def lying_in(self, kinds: tuple[type[Space], ...]) -> Dataset:
+        """The same data in a space of one of these kinds, where an array of them is in one: rows of numbers as sequences of one
+        length, of whole numbers as tokens. Else as they are."""
+        parts = (self.train, self.valid, self.test)
+        if isinstance(self.space, (*kinds, Table)) or not isinstance(self.train.points, Tensor):
+            return self
+        raw = torch.cat([part.raw for part in parts])
+        space = infer_space(raw, kinds)
+        if not isinstance(space, kinds):
+            return self
+        points = space.encode(raw).split([len(part) for part in parts])  # type: ignore[union-attr]
+        train, valid, test = (replace(part, space=space, points=x) for part, x in zip(parts, points, strict=True))
+        return replace(self, train=train, valid=valid, test=test)
+
     def with_labels_given(self) -> Dataset:
         """The same data with their labels as what they are given."""
         if self.train.labels is None:
@@ -189,7 +205,7 @@ def examples_of(
         names = [given] if isinstance(given, str) else list(given)
         for name in names:
             if name not in data.columns:
-                raise ValueError(f"given: no column of the data is called {name!r}")
+                raise ValueError(f"given: no column of the data is called {name!r}{perhaps(name, data.columns)}")
         data, given = data.drop(columns=names), data[names]
     if isinstance(data, Rows):
         points: Any = data
@@ -198,14 +214,13 @@ def examples_of(
             refuse_infinity(data[start : start + CHUNK], str(data.path))
     else:
         space = space or infer_space(data, accepts, tokenizer)
-        if hasattr(data, "dtype") and str(data.dtype) in ("str", "string", "object"):  # a Series of strings
-            data = list(data)
         points = space.encode(data)
     if not len(points):
         raise ValueError("data: is empty; pass at least one example")
     if given is not None:
-        given_space = given_space or condition_space(given)
-        given = given_space.encode(given)
+        with said_of("given"):
+            given_space = given_space or condition_space(given)
+            given = given_space.encode(given)
         if len(given) != len(points):
             raise ValueError(f"given: has {len(given)} rows, but the data have {len(points)}; pass one for each example")
     if labels is not None:
@@ -257,6 +272,6 @@ def missing_values(examples: Examples) -> bool:
         return False
     for x, _ in examples.batches():
         values = x.values if isinstance(x, Ragged) else x
-        if values.is_floating_point() and bool(torch.isnan(values).any()):
+        if holds_missing(values):
             return True
     return False

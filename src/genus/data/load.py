@@ -15,7 +15,7 @@ from genus.data.named import NAMED, Named
 from genus.data.readers import Raw, read
 from genus.fields import perhaps
 from genus.randomness import check_seed
-from genus.spaces import Space, Tokens
+from genus.spaces import Sequence, Space, Tokens, infer_space
 from genus.spaces.tokenizers import tokenizer_of
 
 
@@ -28,6 +28,7 @@ def load_dataset(
     space: Space | None = None,
     tokenizer: str = "characters",
     limit: int | None = None,
+    series: bool = False,
     **options: Any,
 ) -> Dataset:
     """The data of a name (see `genus.datasets()`), a file or a folder, in parts train, valid and test.
@@ -35,8 +36,9 @@ def load_dataset(
     `given`: what each point is given: True for its labels, names of columns, the name of a condition that the set comes
     with, or one value an example. `split`: shares of train, valid and test (by `seed`), for data that come unsplit.
     `space`: what a point is, when the guess would be wrong. `tokenizer`: of texts, "characters", "bytes", "bpe" or
-    "bpe:N". `limit`: only the first so many examples of each part (characters, of one long text). Other options are
-    those of the set or the reader. Raises ValueError, TypeError or FileNotFoundError, each with what to do.
+    "bpe:N". `limit`: only the first so many examples of each part (characters, of one long text; steps, of one series).
+    `series`: the rows of the table or array are the steps of one series in time, to be split by position. Other options
+    are those of the set or the reader. Raises ValueError, TypeError or FileNotFoundError, each with what to do.
     """
     seed = check_seed(seed)
     if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1):
@@ -50,6 +52,7 @@ def load_dataset(
         raw, name = read(source, **options), source.name
     if raw.is_split and split is not None:
         raise ValueError(f"split={split}: {name} comes split into train, valid and test; leave split out")
+    raw = _as_series(raw, name) if series else raw
     raw = _by_position(raw, split or raw.split) if raw.in_time else raw
     data = (
         _in_parts(raw, given, space, tokenizer, limit, name)
@@ -196,6 +199,16 @@ def _text_space(parts: list[Any], tokenizer: str) -> Space | None:
         return None
     texts = [text for part in (parts if tokenizer == "characters" else parts[:1]) if part for text in part]
     return Tokens(ends=not _single(parts[0]), tokenizer=tokenizer_of(texts, tokenizer))
+
+
+def _as_series(raw: Raw, name: str) -> Raw:
+    """The rows of a table or array as the steps of one series; those of a single column of numbers as numbers."""
+    rows = raw.train
+    if raw.is_split or not hasattr(rows, "ndim"):
+        raise ValueError(f"series: {name} is no table or array whose rows could be the steps of one series; leave it out")
+    if rows.ndim == 2 and rows.shape[1] == 1 and np.asarray(rows).dtype.kind in "fiub":
+        rows = np.asarray(rows)[:, 0]
+    return Raw([rows], space=infer_space([rows], (Sequence,)), in_time=True)
 
 
 def _by_position(raw: Raw, split: tuple[float, float, float]) -> Raw:

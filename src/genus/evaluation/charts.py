@@ -169,10 +169,11 @@ def lettered(points: np.ndarray, letters: list[str], styles: list[str], label: s
     """Points (n, 2), each written as its own label."""
     (left, bottom), (right, top) = frame.at(frame.x[0], frame.y[0]), frame.at(frame.x[1], frame.y[1])
     body = f'<rect class="border" x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" rx="3"/>'
+    radius = 4 if len(points) < 100 else 2.2
     for (x, y), letter, style in zip(points, letters, styles):
         a, b = frame.at(float(np.clip(x, *frame.x)), float(np.clip(y, *frame.y)))
         mark = f'<text class="letter {style}" x="{a:.1f}" y="{b + 4:.1f}" text-anchor="middle">{escape(letter)}</text>'
-        body += mark if letter else f'<circle class="dot {style}" cx="{a:.1f}" cy="{b:.1f}" r="2.2"/>'
+        body += mark if letter else f'<circle class="dot {style}" cx="{a:.1f}" cy="{b:.1f}" r="{radius}"/>'
     return svg(frame.width, frame.height, body, label)
 
 

@@ -14,6 +14,7 @@ import torch
 
 from genus.data import Examples, with_classes
 from genus.evaluation.compare import dataset_of, named_models
+from genus.fields import check_count
 from genus.model import Classifies, Model
 from genus.randomness import check_seed, generator
 
@@ -40,15 +41,14 @@ def compare_classifiers(models: Any, data: Any, *, given: Any = None, sizes: Any
     for name, model in contenders.items():
         if not isinstance(model, Classifies):
             raise ValueError(f"models: {name} is no classifier; genus.models() lists those that are Classifies")
-    if isinstance(repeats, bool) or not hasattr(repeats, "__index__") or repeats < 1:
-        raise ValueError(f"repeats={repeats!r} must be a whole number, at least 1")
+    repeats = check_count("repeats", repeats, 1)
     dataset = dataset_of(data, given, check_seed(seed))
     if dataset.given is None and dataset.train.labels is not None:
         dataset = dataset.with_labels_given()
     train = with_classes(dataset.train)
     test = dataset.test
     codes = train.given_space.encode(dataset.train.given_space.decode(test.given))[:, 0].long()  # type: ignore[union-attr]
-    features = [train.space.features(part.x).flatten(1).double().numpy() for part in (train, test)]
+    features = [train.space.features(part.x).reshape(len(part), -1).double().numpy() for part in (train, test)]
     rows = []
     for size in _checked(sizes, train):
         for repeat in range(repeats if size < len(train) else 1):

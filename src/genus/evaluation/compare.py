@@ -26,6 +26,7 @@ from genus.evaluation.features import features_of_both, pieces, some
 from genus.evaluation.leaderboard import NO_LIKELIHOOD, Entry, Leaderboard
 from genus.evaluation.memorisation import memorisation
 from genus.evaluation.two_sample import ROWS, TwoSample, two_sample_test
+from genus.fields import check_count
 from genus.learning.history import read_history
 from genus.learning.learns import Learns
 from genus.model import CanSample, HasLikelihood, Model
@@ -144,12 +145,11 @@ class Comparison:
         progress: bool = False,
         **options: Any,
     ) -> None:
-        if isinstance(n_samples, bool) or not hasattr(n_samples, "__index__") or n_samples < 1:
-            raise ValueError(f"n_samples={n_samples!r} must be a whole number, at least 1")
+        n_samples = check_count("n_samples", n_samples, 1)
         seed = check_seed(seed)
         self.data = dataset_of(data, given, seed)
         self.settings = Settings(
-            seed, int(n_samples), bool(two_sample), samples, None if runs is None else Path(runs), bool(progress), options
+            seed, n_samples, bool(two_sample), samples, None if runs is None else Path(runs), bool(progress), options
         )
         self.space = fit_space(self.data.train)  # of the features all samples are compared in
         self.entries: list[Entry] = []
@@ -278,10 +278,9 @@ def dataset_of(data: Any, given: Any, seed: int) -> Dataset:
         data = data.with_labels_given()
     elif given is not None:
         raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...), or pass given=True")
-    if not len(data.test):
-        raise ValueError(
-            f"data: {data.name} has no test part to score on; pass more rows, or Dataset.of(data, split=(0.8, 0.1, 0.1))"
-        )
+    for part, what_for in ((data.test, "test part to score on"), (data.train, "training part to compare samples with")):
+        if not len(part):
+            raise ValueError(f"data: {data.name} has no {what_for}; pass more rows, or Dataset.of(data, split=(0.8, 0.1, 0.1))")
     return data
 
 

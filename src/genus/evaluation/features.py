@@ -6,6 +6,8 @@ tokens and pairs of tokens, or moments along time. Yardsticks on features see wh
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,11 +33,12 @@ def features_of(space: Space, x: Encoded, with_missing: bool | None = None) -> n
             return space.features(x).flatten(1).double().numpy()  # type: ignore[arg-type]
         return np.stack([_frequencies(s, space.n_symbols) for s in sequences])
     if isinstance(x, Ragged):
-        steps = space.item.features(x.values).flatten(1).double()  # type: ignore[attr-defined]
+        steps = space.item.features(x.values).reshape(len(x.values), math.prod(space.feature_shape))  # type: ignore[attr-defined]
+        steps = steps.double().nan_to_num()  # a missing number is the mean
         return np.stack([_moments(s.numpy()) for s in Ragged(steps, x.offsets)])
-    rows = np.nan_to_num(space.features(x).flatten(1).double().numpy())  # a missing number is the mean
+    rows = np.nan_to_num(space.features(x).reshape(len(x), -1).double().numpy())  # a missing number is the mean
     if has_missing(x) if with_missing is None else with_missing:
-        rows = np.concatenate([rows, torch.isnan(x.flatten(1)).double().numpy()], 1)
+        rows = np.concatenate([rows, torch.isnan(x.reshape(len(x), -1)).double().numpy()], 1)
     return rows
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import torch
 from torch import Tensor
 
@@ -44,18 +46,26 @@ def latent_map(model: HasLatent, space: Space, data: Dataset) -> str:
     at = forwards(codes)
     frame = charts.Frame(460, 460, (0.0, 1.0), (0.0, 1.0), left=2, right=2, top=2, bottom=2)
     labels = held_out.labels
+    told = f"Where held-out examples lie on {'the same map' if parts else 'the map'}"
     if labels is None or labels.is_floating_point():
         letters, styles = [""] * len(at), ["a"] * len(at)
-        told = "Where held-out examples lie on the same map."
+        told += "."
     else:
         names = data.classes or tuple(str(i) for i in range(int(labels.max()) + 1))
         short = all(len(name) <= 2 for name in names)
         letters = [names[int(i)] if short else "" for i in labels]
         styles = [f"k{int(i) % 10}" for i in labels]
-        told = "Where held-out examples lie on the same map, each drawn as its label, which the model was never shown."
+        how = "drawn as its label" if short else f"in the colour of its label ({_key(names)})"
+        told += f", each {how}, which the model was never shown."
     chart = charts.lettered(at.numpy(), letters, styles, "Held-out examples on the latent map", frame)
     parts.append(figure(chart.replace("<svg ", '<svg style="width:100%" ', 1), told))
-    return f'<div class="pair">{"".join(parts)}</div>'
+    return f'<div class="pair">{"".join(parts)}{"<div></div>" * (2 - len(parts))}</div>'
+
+
+def _key(names: tuple[str, ...]) -> str:
+    """Labels, each in its colour."""
+    words = [f'<span style="color:var(--k{i % 10})">{escape(name)}</span>' for i, name in enumerate(names[:10])]
+    return ", ".join(words) + (", …" if len(names) > 10 else "")
 
 
 def _scale(model: Model, codes: Tensor):  # type: ignore[no-untyped-def]

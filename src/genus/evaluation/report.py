@@ -51,7 +51,9 @@ def _real_view(board: Leaderboard) -> str:
     told = f"{escape(data.name)}: {escape(space_words(space))}."
     if data.classes and data.train.labels is not None:
         named = ", ".join(data.classes[:10]) + (", …" if len(data.classes) > 10 else "")
-        told += f" {len(data.classes)} kinds ({escape(named)}), which are not shown to the models."
+        shown = [escape(e.name) for e in board.entries if e.model.given_space is not None]
+        told += f" {len(data.classes)} kinds ({escape(named)}), "
+        told += f"which were shown to {', '.join(shown)} only." if shown else "which are not shown to the models."
     if is_image(space):
         return paragraph(told) + figure(
             sheet_view(space, part[:48].raw, "real data", columns=16), _drawn(space, "Real, from the training data.")

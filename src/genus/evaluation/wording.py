@@ -9,7 +9,7 @@ import torch
 from genus.evaluation.leaderboard import KINDS
 from genus.evaluation.page import paragraph
 from genus.evaluation.pictures import is_image, is_plane
-from genus.spaces import Images, Space, Table, Tokens
+from genus.spaces import Images, Reals, Sequence, Space, Table, Tokens
 
 
 def badge(kind: str) -> str:
@@ -39,6 +39,8 @@ def things(space: Space, n: int) -> str:
         word = "row"
     elif isinstance(space, Tokens) and space.tokenizer is not None:
         word = "text"
+    elif isinstance(space, Sequence):
+        word = "sequence"
     return word if n == 1 else f"{word}s"
 
 
@@ -52,7 +54,11 @@ def space_words(space: Space) -> str:
     if isinstance(space, Tokens) and space.tokenizer is not None:
         kind = "characters" if space.tokenizer.config()["kind"] == "characters" else "tokens"
         return f"text, {space.vocabulary} different {kind}"
-    return "pairs of numbers" if is_plane(space) else repr(space)
+    if isinstance(space, Sequence):
+        return f"sequences of {'rows of ' if isinstance(space.item, Table) else ''}{space_words(space.item)}"
+    if isinstance(space, Reals):
+        return "numbers" if not space.shape else "pairs of numbers" if is_plane(space) else f"points of {space.dims} numbers"
+    return repr(space)
 
 
 def count(n: int) -> str:

@@ -9,6 +9,6 @@ from genus.learning.memory import LearnsByMemory
 from genus.learning.mixture import MixtureModel
 
 __all__ = [
-    "Learns", "LearnsByEM", "LearnsByGradient", "LearnsByMemory", "LearnsFromLabels", "LearnsInClosedForm", "Player", "Recipe",
-    "Settings",
+    "Learns", "LearnsByEM", "LearnsByGradient", "LearnsByMemory", "LearnsFromLabels", "LearnsInClosedForm", "MixtureModel",
+    "Player", "Recipe", "Settings",
 ]  # fmt: skip

@@ -7,15 +7,15 @@ from typing import ClassVar
 from torch import Tensor
 
 from genus.data import Examples
-from genus.learning.learns import Learns, Settings
-from genus.learning.passes import Passes, Statistics
+from genus.learning.learns import Settings
+from genus.learning.passes import LearnsInPasses, Passes
+from genus.probability.statistics import Statistics
 
 
-class LearnsInClosedForm(Learns):
+class LearnsInClosedForm(LearnsInPasses):
     """One pass over the data. A model writes `statistics` and `solve`."""
 
     way: ClassVar[str] = "in closed form"
-    takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
 
     def survey(self, passes: Passes) -> None:
         """What must be known of all data before sums are taken, such as their range; for most models, nothing."""
@@ -29,9 +29,6 @@ class LearnsInClosedForm(Learns):
         raise NotImplementedError
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
-        assert self.space is not None
-        self.build(self.space)
-        self.to(settings.device)
-        passes = Passes(train, self.coordinates, settings)
+        passes = self.begin(train, settings)
         self.survey(passes)
         self.solve(passes.sum(self.statistics))

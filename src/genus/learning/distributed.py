@@ -18,9 +18,9 @@ def start(device: torch.device) -> tuple[int, int]:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of fit's `device=`: "auto" is this process's GPU where there is one. Raises ValueError."""
+    """The device of fit's `device=`: "cuda" is this process's GPU, and so is "auto" where there is one. Raises ValueError."""
     if name == "auto":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
@@ -28,6 +28,7 @@ def device_of(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={name!r}: this torch sees no GPU; choose 'cpu', or install torch for CUDA")
     if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index)
         torch.cuda.set_device(device)
     return device
 
@@ -35,18 +36,20 @@ def device_of(name: str) -> torch.device:
 def sum_over_ranks(statistics: dict[str, Tensor]) -> dict[str, Tensor]:
     """Statistics that add up, added up over all processes."""
     if dist.is_initialized() and dist.get_world_size() > 1:
+        # in one order and one layout everywhere: what is summed is memory, whatever the names and the strides
+        statistics = {name: statistics[name].contiguous() for name in sorted(statistics)}
         for tensor in statistics.values():
             dist.all_reduce(tensor)
     return statistics
 
 
-def gather_over_ranks(parts: dict[int, Any]) -> dict[int, Any]:
-    """Numbered parts of every process, together on all of them."""
+def gather_over_ranks(parts: dict[int, Any], device: torch.device) -> list[Any]:
+    """Numbered parts of every process, together on all of them, in the order of their numbers and on the device."""
     if dist.is_initialized() and dist.get_world_size() > 1:
         everyones: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(everyones, parts)
-        return {number: part for theirs in everyones for number, part in theirs.items()}
-    return parts
+        dist.all_gather_object(everyones, {number: part.to("cpu") for number, part in parts.items()})
+        parts = {number: part for theirs in everyones for number, part in theirs.items()}
+    return [parts[number].to(device) for number in sorted(parts)]
 
 
 def barrier() -> None:

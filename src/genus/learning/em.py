@@ -18,18 +18,18 @@ from torch import Tensor
 from genus.data import Examples
 from genus.fields import Count, NonNegative
 from genus.learning.history import History, Progress
-from genus.learning.learns import Learns, Settings
-from genus.learning.passes import Passes, Statistics
+from genus.learning.learns import Settings
+from genus.learning.passes import LearnsInPasses, Passes
+from genus.probability.statistics import Statistics
 from genus.randomness import key, randomness
 
 START_ROWS = 20_000  # points a start is chosen from
 
 
-class LearnsByEM(Learns):
+class LearnsByEM(LearnsInPasses):
     """A model writes `initialise`, `expect` and `maximise`."""
 
     way: ClassVar[str] = "by EM (its length is max_iter and tol)"
-    takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
 
     n_init: Count = 1  # starts; the one that ends with the highest likelihood is kept
     max_iter: Count = 200  # EM iterations of a start
@@ -47,15 +47,15 @@ class LearnsByEM(Learns):
         """Set the parameters to what makes the expected statistics most likely."""
         raise NotImplementedError
 
+    def conclude(self, some: Tensor) -> None:
+        """What is left to learn, from some of the points, when EM has ended; for most models, nothing."""
+
     def log_prior(self) -> float:
         """log of the prior that `maximise` multiplies the likelihood by, up to a constant: EM climbs the product."""
         return 0.0
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
-        assert self.space is not None
-        self.build(self.space)
-        self.to(settings.device)
-        passes = Passes(train, self.coordinates, settings)
+        passes = self.begin(train, settings)
         some = passes.some(START_ROWS, key(settings.seed, "start"))
         best, best_state, converged = -torch.inf, None, False
         with torch.no_grad(), History(settings) as history, Progress(settings, self.n_init * self.max_iter, "it") as bar:
@@ -70,6 +70,8 @@ class LearnsByEM(Learns):
                 f"{type(self).__name__}: the log-likelihood was not a number in any of {self.n_init} starts; the data may hold extreme values"
             )
         self.load_state_dict(best_state)
+        with torch.no_grad():
+            self.conclude(some)
         if not converged:
             warnings.warn(
                 f"{type(self).__name__} stopped after max_iter={self.max_iter} before gains fell below tol={self.tol:g}; "

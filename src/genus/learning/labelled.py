@@ -19,8 +19,9 @@ from torch import Tensor
 from genus.data import Examples, missing_values
 from genus.learning.closed_form import LearnsInClosedForm
 from genus.learning.learns import Settings
-from genus.learning.passes import Passes, Statistics
+from genus.learning.passes import Passes
 from genus.model import Classifies
+from genus.probability.statistics import Statistics
 from genus.spaces import Space
 
 SETTLED = 1e-7  # largest change of a parameter in the last pass, relative above 1
@@ -64,13 +65,10 @@ class LearnsFromLabels(LearnsInClosedForm, Classifies):
         return self.class_statistics(batch.z, membership)
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
-        assert self.space is not None
-        self.build(self.space)
-        self.to(settings.device)
-        passes = Passes(train, self.coordinates, settings)
+        passes = self.begin(train, settings)
         with torch.no_grad():
             self._step(passes)
-            if not self.hides(self.space, missing_values(train)):
+            if not self.hides(self.fitted_space, missing_values(train)):
                 return
             for _ in range(MOST_PASSES):
                 before = self._numbers()

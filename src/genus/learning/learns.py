@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 
 from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
+from genus.fields import check_count
 from genus.learning.distributed import device_of, start
 from genus.model import Classifies, Conditional, Model
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged
+from genus.spaces.arrays import said_of
 
 Precision = Literal["auto", "float32", "float64", "bfloat16"]
 
@@ -87,15 +89,16 @@ class Learns(Model):
             if value is not None and name not in self.takes:
                 raise ValueError(f"{name}={value!r}: {type(self).__name__} learns {self.way} and takes no {name}; drop it")
         for name in ("epochs", "steps", "batch_size"):
-            value = asked[name]
-            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
-                raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
+            if asked[name] is not None:
+                check_count(name, asked[name], 1)
         if learning_rate is not None and not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
             raise ValueError(f"learning_rate={learning_rate!r} must be a number above 0")
         if epochs is not None and steps is not None:
             raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
         if precision not in ("auto", "float32", "float64", "bfloat16"):
             raise ValueError(f"precision={precision!r} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
+        if precision == "bfloat16" and "learning_rate" not in self.takes:
+            raise ValueError("precision='bfloat16': sums and formulas need more digits; pass 'float32', 'float64' or 'auto'")
         if run is not None and not isinstance(run, str | PathLike):
             raise TypeError(f"run={run!r} is of type {type(run).__name__}, but run must be the path of a folder")
         if run is not None and Path(run).exists() and not Path(run).is_dir():
@@ -121,11 +124,11 @@ class Learns(Model):
         twin.given_space = None if train.given_space is None else train.given_space.fit([train.given])
         train = Examples(twin.space, train.points, twin.given_space, train.given, train.labels)
         if (reason := twin.refuses(twin.space)) is not None:
+            if len(train) == 1 and not twin.space.ragged and reason == twin.space.complaint():
+                reason = "it has one row, in which nothing varies; pass more rows"
             raise ValueError(f"{type(self).__name__} cannot learn from this data: {reason}")
         if not self.takes_missing and missing_values(train):
-            raise ValueError(
-                f"data: holds missing values (NaN), and {type(self).__name__} takes none; fill them, or use GaussianMixture"
-            )
+            raise ValueError(f"data: holds missing values (NaN), and {type(self).__name__} takes none; {twin.instead_of_missing}")
         twin.learn(train, None if valid is None else twin.examples(valid), settings)
         twin.eval()
         if settings.run is not None and rank == 0:
@@ -144,6 +147,7 @@ class Learns(Model):
 
             data = load_dataset(data)
         if isinstance(data, Dataset):
+            data = data.lying_in(self.spaces)
             unasked = isinstance(self, Classifies) and given is None and data.given is None and data.train.labels is not None
             if given is True or unasked:
                 data = data.with_labels_given()
@@ -156,6 +160,8 @@ class Learns(Model):
             train, valid = data, None
         else:
             train, valid = examples_of(data, given, accepts=self.spaces), None
+        if not len(train):
+            raise ValueError("data: its training part is empty; pass more data, or a split that leaves some to learn from")
         if train.given is not None and not isinstance(self, Conditional):
             raise ValueError(f"given: {type(self).__name__} does not learn with given; drop it, or use a model that is Conditional")
         if "validation" not in self.takes:
@@ -168,10 +174,8 @@ class Learns(Model):
             held_given = None
             if isinstance(validation, tuple) and len(validation) == 2:
                 validation, held_given = validation
-            try:
+            with said_of("validation"):
                 valid = examples_of(validation, held_given, space=train.space, given_space=train.given_space)
-            except (ValueError, TypeError) as error:
-                raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation: {error}") from error
         return train, valid
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -10,6 +10,8 @@ from torch import Tensor
 from genus.data import Examples
 from genus.learning.learns import Learns, Settings
 from genus.spaces import Binary, Ragged, Reals, Space, Table
+
+MOST = 10**9  # items of a sequence, and sequences: a stranger's file may ask for more than there is room for
 
 
 class KeepsLengths(Learns):
@@ -24,7 +26,7 @@ class KeepsLengths(Learns):
 
     def refuses(self, space: Space) -> str | None:
         if isinstance(space, Table) or (isinstance(space, Reals | Binary) and len(space.shape) < 2):
-            return "it takes sequences, and this is one: pass [data], a list of sequences"
+            return "it takes sequences, and this is one: pass [data], a list of sequences (of a file: series=True, --series)"
         return super().refuses(space)
 
     def build(self, space: Space) -> None:
@@ -36,6 +38,11 @@ class KeepsLengths(Learns):
             values, counts = train.points.lengths.unique(return_counts=True)
             self.lengths = torch.stack([values, counts], 1).to(settings.device)
 
+    def observations(self, data: Any) -> int:
+        """The items of all sequences."""
+        x = self.examples(data).x  # type: ignore[attr-defined]
+        return len(x.values) if isinstance(x, Ragged) else x.shape[0] * x.shape[1]
+
     def draw_lengths(self, n: int) -> Tensor:
         """(n,) lengths: those of the training data as often as they are, or the one length of the space."""
         length = self.fitted_space.length  # type: ignore[attr-defined]
@@ -44,6 +51,7 @@ class KeepsLengths(Learns):
         return self.lengths[torch.multinomial(self.lengths[:, 1].double(), n, replacement=True), 0]
 
     def flaw(self) -> str | None:
-        if self.fitted_space.ragged and not (len(self.lengths) and bool((self.lengths >= 0).all() and self.lengths[:, 1].any())):
-            return "lengths must hold at least one length, and how often it is"
+        sound = bool(((self.lengths >= 0) & (self.lengths < MOST)).all()) and bool(self.lengths[:, 1].any())
+        if self.fitted_space.ragged and not sound:
+            return f"lengths must hold at least one length below {MOST:,}, and how often it is"
         return super().flaw()

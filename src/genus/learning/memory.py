@@ -11,23 +11,20 @@ from typing import Any, ClassVar
 import torch
 
 from genus.data import Examples
-from genus.learning.learns import Learns, Settings
-from genus.learning.passes import Passes
+from genus.learning.learns import Settings
+from genus.learning.passes import LearnsInPasses
+from genus.randomness import randomness
 
 
-class LearnsByMemory(Learns):
+class LearnsByMemory(LearnsInPasses):
     """One pass over the data, all kept. A model writes `remember`, and names in `data_sized` the buffers that grow."""
 
     way: ClassVar[str] = "by keeping the data"
-    takes: ClassVar[frozenset[str]] = frozenset({"batch_size", "resume"})  # a resumed run is simply run again
 
     def remember(self, kept: Any) -> None:
-        """Set the buffers from all coordinates of the data: a tensor, or a Ragged."""
+        """Set the buffers from all coordinates of the data, a tensor or a Ragged; randomness is keyed by the seed of fit."""
         raise NotImplementedError
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
-        assert self.space is not None
-        self.build(self.space)
-        self.to(settings.device)
-        with torch.no_grad():
-            self.remember(Passes(train, self.coordinates, settings).gather())
+        with torch.no_grad(), randomness(settings.seed, "remember"):
+            self.remember(self.begin(train, settings).gather())

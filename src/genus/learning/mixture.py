@@ -24,13 +24,16 @@ from genus.fields import Count, NonNegative
 from genus.learning.em import LearnsByEM
 from genus.learning.history import History, Progress
 from genus.learning.passes import Passes
-from genus.model import CanSample, Completes
+from genus.model import CanSample, Completes, CountsParameters
+from genus.model.model import indexed_like
+from genus.probability.components.component import posterior
 from genus.spaces import Space
+from genus.spaces.arrays import probability_flaw
 
 EMPTY = 1.0  # points: a component that ends with fewer gets the weight 0
 
 
-class MixtureModel(LearnsByEM, CanSample, Completes):
+class MixtureModel(LearnsByEM, CanSample, Completes, CountsParameters):
     """A model writes `joint`, `component_freedom` and `best`, sets its weights by `weights_of`; `build` begins with this one."""
 
     takes_missing: ClassVar[bool] = True
@@ -102,6 +105,10 @@ class MixtureModel(LearnsByEM, CanSample, Completes):
         self.weights = count / count.sum()
         return value - self.degrees_of_freedom * math.log(points) / (2 * points), settled
 
+    def posterior(self, z: Tensor) -> Tensor:
+        """p(k | z_n), (K, n), of coordinates: the weights where no component could have made the point."""
+        return posterior(self.joint(z), self.weights.log())
+
     # -- verbs ---------------------------------------------------------------------------------------------------
 
     def responsibilities(self, data: Any) -> Tensor:
@@ -110,7 +117,7 @@ class MixtureModel(LearnsByEM, CanSample, Completes):
         for x, _ in self.examples(data).batches():
             with self.verb(0, "responsibilities"):
                 z = self.coordinates(x.to(self.device), None, torch.float64)
-                parts.append(self.joint(z).softmax(0).T.cpu())
+                parts.append(self.posterior(z).T.cpu())
         return torch.cat(parts)
 
     def impute(self, data: Any) -> Any:
@@ -120,18 +127,7 @@ class MixtureModel(LearnsByEM, CanSample, Completes):
         for x, _ in self.examples(data).batches(4096):
             with self.verb(0, "impute"):
                 parts.append(self.best(x.to(self.device)).cpu())
-        return self.fitted_space.decode(torch.cat(parts))
-
-    def bic(self, data: Any) -> float:
-        """Bayesian information criterion, -2 log L + p log n: lower is better (Schwarz 1978)."""
-        scores = self.log_likelihood(data)  # type: ignore[attr-defined]
-        return -2 * scores.total + self.degrees_of_freedom * math.log(len(scores))
-
-    def aic(self, data: Any) -> float:
-        """Akaike's information criterion, -2 log L + 2 p: lower is better (Akaike 1974)."""
-        return -2 * self.log_likelihood(data).total + 2 * self.degrees_of_freedom  # type: ignore[attr-defined]
+        return indexed_like(self.fitted_space.decode(torch.cat(parts)), data)
 
     def flaw(self) -> str | None:
-        weights = self.weights
-        sound = bool((weights >= 0).all()) and abs(float(weights.sum()) - 1) < 1e-6
-        return None if sound else "weights are not probabilities that add up to one"
+        return super().flaw() or probability_flaw("weights", self.weights)

@@ -9,13 +9,14 @@ names the private method that a model writes to have it. A verb a model cannot d
 
 from genus.model.capabilities import CAPABILITIES, capabilities
 from genus.model.conditions import Classifies, Conditional
+from genus.model.criteria import CountsParameters
 from genus.model.latent import HasLatent
 from genus.model.likelihood import HasDensity, HasElbo, HasLikelihood, HasLogProb, HasScore
 from genus.model.model import Model
 from genus.model.sampling import CanSample, Completes
-from genus.model.sequences import CanGenerate, Forecasts
+from genus.model.sequences import CanGenerate, Decoding, Forecasts
 
 __all__ = [
-    "CAPABILITIES", "CanGenerate", "CanSample", "Classifies", "Completes", "Conditional", "Forecasts", "HasDensity", "HasElbo",
-    "HasLatent", "HasLikelihood", "HasLogProb", "HasScore", "Model", "capabilities",
+    "CAPABILITIES", "CanGenerate", "CanSample", "Classifies", "Completes", "Conditional", "CountsParameters", "Decoding", "Forecasts",
+    "HasDensity", "HasElbo", "HasLatent", "HasLikelihood", "HasLogProb", "HasScore", "Model", "capabilities",
 ]  # fmt: skip

@@ -12,8 +12,9 @@ from genus.data import Dataset, Examples, classes_of
 from genus.fields import check_count
 from genus.likelihood import LogLikelihood
 from genus.model.likelihood import HasLikelihood
-from genus.model.model import Model
+from genus.model.model import Model, indexed_like
 from genus.model.sampling import CanSample
+from genus.spaces.arrays import probability_flaw
 
 
 class Conditional(Model):
@@ -43,9 +44,7 @@ class Classifies(Conditional, CanSample, HasLikelihood):
     @property
     def classes_(self) -> Any:
         """`classes` as a numpy array, under scikit-learn's name."""
-        import numpy as np
-
-        return np.array(self.classes)
+        return _array(self.classes)
 
     @property
     def n_classes(self) -> int:
@@ -53,15 +52,16 @@ class Classifies(Conditional, CanSample, HasLikelihood):
 
     def predict_log_proba(self, data: Any) -> Any:
         """log p(y | x) by Bayes' rule, a numpy array (n, C): p(y) p(x | y) / p(x)."""
-        return self._joint(self._points(data)).log_softmax(1).numpy()
+        return self.class_posterior(self._joint(self._points(data))).numpy()
 
     def predict_proba(self, data: Any) -> Any:
         """p(y | x), a numpy array (n, C); see `predict_log_proba`."""
-        return self._joint(self._points(data)).softmax(1).numpy()
+        return self.class_posterior(self._joint(self._points(data))).exp().numpy()
 
     def predict(self, data: Any) -> Any:
-        """The likeliest class of each point: a numpy array (n,) of labels, or a Series if they were a frame's column."""
-        return self._labels(self._joint(self._points(data)).argmax(1))
+        """The likeliest class of each point: a numpy array (n,) of labels, or a Series, indexed as the data, if they were a
+        frame's column."""
+        return indexed_like(self._labels(self._joint(self._points(data)).argmax(1)), data)
 
     def accuracy(self, data: Any, *, given: Any = None) -> float:
         """The share of points whose likeliest class is their label. data, given: as in `fit`, a Dataset's test part."""
@@ -88,6 +88,11 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         """The number of the class of each of n points: what they are given, else drawn from the prior."""
         return torch.multinomial(self.prior, n, replacement=True) if g is None else g.argmax(1)
 
+    def class_posterior(self, joint: Tensor) -> Tensor:
+        """log p(y | x) (n, C) of log p(x, y = c): the prior where no class could have made the point."""
+        prior = self.prior.to(joint.device).log()
+        return torch.where(joint.amax(1, keepdim=True).isneginf(), prior, joint).log_softmax(1)
+
     def over_classes(self, joint: Tensor, g: Tensor | None) -> Tensor:
         """log p(x), or log p(x | y) where classes are given, (n,), of log p(x, y = c) (n, C)."""
         if g is None:
@@ -95,9 +100,8 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         return (joint - self.prior.log()).gather(1, g.argmax(1, keepdim=True))[:, 0]
 
     def flaw(self) -> str | None:
-        if not bool((self.prior > 0).all()) or abs(float(self.prior.sum()) - 1) > 1e-6:
-            return "the prior of the classes is no distribution"
-        return super().flaw()
+        absent = None if bool((self.prior > 0).all()) else "prior must be above 0: every class has been seen"
+        return super().flaw() or probability_flaw("prior", self.prior) or absent
 
     def _points(self, data: Any) -> Examples:
         return replace(self.examples(data), given=None)
@@ -111,10 +115,8 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         return torch.cat(parts)
 
     def _labels(self, codes: Tensor) -> Any:
-        import numpy as np
-
         decoded = self.given_space.decode(codes[:, None])  # type: ignore[union-attr]
-        return np.array(decoded) if isinstance(decoded, list) else decoded.iloc[:, 0]
+        return _array(decoded) if isinstance(decoded, list) else decoded.iloc[:, 0]
 
     def _labelled(self, data: Any, given: Any) -> Examples:
         """Points with their labels: given, else a Dataset's own, else the column they were learned from."""
@@ -135,3 +137,10 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
         tags.target_tags = TargetTags(required=True)
         return tags
+
+
+def _array(labels: list[Any]) -> Any:
+    """Labels as a numpy array, which would make strings of numbers that stand beside strings."""
+    import numpy as np
+
+    return np.array(labels, dtype=object if len(set(map(type, labels))) > 1 else None)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.model.model import Model, join
+from genus.model.model import Model, indexed_like, join
 from genus.spaces import Encoded
 from genus.spaces.arrays import as_tensor, refuse_shape
 
@@ -47,4 +47,4 @@ class HasLatent(Model):
             g = None if g is None else g.to(self.device)
             with self.verb(0, "encode"):
                 parts.append(self.point_of(self.code_of(points.to(self.device), g), g).to("cpu"))
-        return self.fitted_space.decode(join(parts))
+        return indexed_like(self.fitted_space.decode(join(parts)), x)

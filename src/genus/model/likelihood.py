@@ -10,8 +10,8 @@ from torch import Tensor
 from genus.fields import check_count
 from genus.likelihood import LikelihoodKind, LogLikelihood, concatenate
 from genus.model.model import Model
-from genus.spaces import Encoded, Space, Table
-from genus.spaces.arrays import as_tensor, refuse_infinity, refuse_shape
+from genus.spaces import Encoded, Images, Ragged, Space, Table
+from genus.spaces.arrays import as_tensor, holds_missing, refuse_infinity, refuse_shape
 
 
 class HasScore(Model):
@@ -62,19 +62,21 @@ class HasLikelihood(HasScore):
         size = self.score_batch_size if batch_size is None else check_count("batch_size", batch_size, 1)
         for step, (x, g) in enumerate(examples.batches(size)):
             with self.verb(seed, "score", step):
-                self.refuse_missing(x)
+                self.refuse_missing(x, step * size)
                 nats, error = self.score_batch(x.to(self.device), None if g is None else g.to(self.device), samples)
             dims = self.fitted_space.count_dims(x)
             error = None if error is None else error.double().cpu()
             parts.append(LogLikelihood(nats.double().cpu(), self.likelihood_kind, error, dims))
         return concatenate(parts)
 
-    def refuse_missing(self, x: Encoded) -> None:
-        if not self.takes_missing and isinstance(x, Tensor) and x.is_floating_point() and torch.isnan(x).any():
-            row = int(torch.isnan(x).reshape(len(x), -1).any(1).nonzero()[0])
-            raise ValueError(
-                f"data: row {row} holds NaN, and {type(self).__name__} takes no missing values; fill them, or use GaussianMixture"
-            )
+    def refuse_missing(self, x: Encoded, first: int = 0) -> None:
+        """Raise ValueError for missing values that this model does not take; `first` is the number of the first point."""
+        values = x.values if isinstance(x, Ragged) else x
+        if self.takes_missing or not holds_missing(values):
+            return
+        row = torch.isnan(values).reshape(len(values), -1).any(1).nonzero()[0]
+        where = f"sequence {first + int(x.owners[row])}" if isinstance(x, Ragged) else f"row {first + int(row)}"
+        raise ValueError(f"data: {where} holds NaN, and {type(self).__name__} takes no missing values; {self.instead_of_missing}")
 
     def score_samples(self, X: Any, y: Any = None) -> Any:
         """log-likelihood of each row as a numpy array: scikit-learn's name for `log_likelihood(X).nats`."""
@@ -97,7 +99,7 @@ class HasLogProb(HasLikelihood):
         x: points (n, *shape) as the space encodes them, or raw data. Raises ValueError for another shape.
         """
         space = self.fitted_space
-        if not (isinstance(x, Tensor) and x.requires_grad):
+        if not getattr(x.values if isinstance(x, Ragged) else x, "requires_grad", False):  # encoding would detach it
             x = space.encode(x)
         refuse_shape(x, space.shape, "x") if isinstance(x, Tensor) else None
         self.refuse_missing(x)
@@ -148,6 +150,8 @@ class HasDensity(HasLogProb):
         space = self.fitted_space
         x = space.encode(x) if isinstance(space, Table) and not isinstance(x, Tensor) else x
         x = x if isinstance(x, Tensor) else as_tensor(x, "x")
+        if isinstance(space, Images) and x.shape[1:] != space.shape:  # in the layout that the data have
+            x = space.encode(x)  # type: ignore[assignment]
         refuse_shape(x, space.shape, "x")
         refuse_infinity(x, "x")
         self.refuse_missing(x)
@@ -155,8 +159,9 @@ class HasDensity(HasLogProb):
         return self.log_prob_of(x, self.given_features(given, len(x)))
 
     def log_prob_of(self, x: Tensor, g: Tensor | None) -> Tensor:
-        z, log_det = self.fitted_space.standardise(x.reshape(len(x), -1).to(self.dtype))
-        return self.log_density(z, g) + log_det
+        real = x.reshape(len(x), -1).to(torch.promote_types(x.dtype, self.dtype))  # all digits until the location is gone
+        z, log_det = self.fitted_space.standardise(real)
+        return self.log_density(z.to(self.dtype), g) + log_det
 
     def score_batch(self, x: Tensor, g: Tensor | None, samples: int) -> tuple[Tensor, Tensor | None]:
         if self.likelihood_kind == "exact":

@@ -17,7 +17,10 @@ from torch import Tensor, nn
 from genus.data import Dataset, Examples, examples_of
 from genus.fields import fields_of, perhaps
 from genus.randomness import check_seed, randomness
-from genus.spaces import Space
+from genus.spaces import Sequence, Space, Table
+from genus.spaces.arrays import said_of
+
+BEYOND = 1e100  # numbers of a sound model are smaller, and their squares and products finite
 
 
 class Model(nn.Module):
@@ -71,7 +74,10 @@ class Model(nn.Module):
     def refuses(self, space: Space) -> str | None:
         """Why this model cannot be built on a space, with what to do instead; None if it can."""
         if not isinstance(space, self.spaces):
-            return f"it takes {' or '.join(s.__name__ for s in self.spaces)}, not {type(space).__name__}"
+            this = type(space).__name__
+            return (
+                f"it takes {' or '.join(s.__name__ for s in self.spaces)}, not {this}; genus.models() lists those that take {this}"
+            )
         return None
 
     def build(self, space: Space) -> None:
@@ -113,13 +119,11 @@ class Model(nn.Module):
         if isinstance(data, Dataset):
             data = data.test if len(data.test) else data.train
         if isinstance(data, Examples):
-            if type(data.space) is not type(space) or data.space.shape != space.shape:
-                raise ValueError(f"data: lie in {data.space!r}, but this model was fitted to {space!r}; pass data of its kind")
             if given is not None:
                 raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...)")
             examples = data
             if not data.space.encodes_like(space):  # other categories, another alphabet: told, or made this model's
-                examples = replace(data, space=space, points=space.encode(data.raw))
+                examples = replace(data, space=space, points=self._encoded_anew(data))
             if self.given_space is None:
                 examples = replace(examples, given_space=None, given=None)
             elif data.given_space is not None and data.given_space != self.given_space:
@@ -133,12 +137,34 @@ class Model(nn.Module):
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
         return examples
 
+    def _encoded_anew(self, data: Examples) -> Any:
+        """Points of another space as this model's space encodes what they were."""
+        space = self.fitted_space
+        try:
+            return space.encode(data.raw)
+        except (TypeError, ValueError) as error:
+            if type(data.space) is type(space) and data.space.shape == space.shape:
+                raise
+            raise ValueError(
+                f"data: lie in {data.space!r}, but this model was fitted to {space!r}; pass data of its kind"
+            ) from error
+
+    @property
+    def instead_of_missing(self) -> str:
+        """What to do with missing values where this model takes none."""
+        if isinstance(self.space, Sequence):
+            return "fill them, or use LinearDynamicalSystem"
+        return "fill them, or use Mixture" if isinstance(self.space, Table) else "fill them, or use GaussianMixture"
+
     def coordinates(self, x: Any, g: Tensor | None, dtype: torch.dtype) -> Any:
         """What closed forms and EM learn from, made of encoded points once: the points themselves."""
         return x
 
     def flaw(self) -> str | None:
-        """What is wrong with buffers read from a file, beyond what their shapes tell; None if nothing."""
+        """What is wrong with numbers read from a file, beyond what their shapes tell; None if nothing."""
+        for name, numbers in self.state_dict().items():
+            if numbers.numel() and not all(abs(float(end)) < BEYOND for end in numbers.aminmax()):
+                return f"{name} holds NaN, infinity or a number of more than a hundred digits"
         return None
 
     def given_features(self, given: Any, n: int) -> Tensor | None:
@@ -159,7 +185,8 @@ class Model(nn.Module):
             given = pd.DataFrame([given])
         elif isinstance(given, str) or not hasattr(given, "__len__"):
             given = [given]
-        encoded = self.given_space.encode(given)
+        with said_of("given"):
+            encoded = self.given_space.encode(given)
         if len(encoded) == 1:
             encoded = encoded[0:1].expand(n, *encoded.shape[1:])  # type: ignore[union-attr]
         if len(encoded) != n:
@@ -203,6 +230,13 @@ class Model(nn.Module):
                         "genus.models() lists the models that are"
                     ) from None
             raise
+
+
+def indexed_like(rows: Any, data: Any) -> Any:
+    """Rows made of those of `data`; of a DataFrame under its index, so that pandas puts the two side by side."""
+    if type(data).__name__ == "DataFrame" and type(rows).__name__ in ("DataFrame", "Series"):
+        rows.index = data.index
+    return rows
 
 
 def join(parts: list[Any]) -> Any:

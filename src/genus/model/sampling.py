@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
-from genus.model.model import Model, join
+from genus.model.model import Model, indexed_like, join
 from genus.spaces import Encoded
+from genus.spaces.arrays import said_of
 from genus.spaces.known import space_row
 
 
@@ -38,7 +39,8 @@ class CanSample(Model):
             size = min(self.sample_chunk, drawn - start)
             with self.verb(seed, f"sample/{chunk}"):
                 if known is not None:
-                    parts.append(self.fill(known.expand(size, *known.shape[1:]).to(self.device)))  # type: ignore[attr-defined]
+                    with said_of("given"):
+                        parts.append(self.fill(known.expand(size, *known.shape[1:]).to(self.device)))  # type: ignore[attr-defined]
                 else:
                     parts.append(self.draw(size, None if g is None else g[start : start + size]))
         whole = parts[0] if len(parts) == 1 else join(parts)
@@ -65,4 +67,4 @@ class Completes(Model):
         for step, (x, _) in enumerate(examples.batches(4096)):
             with self.verb(seed, "complete", step):
                 parts.append(self.fill(x.to(self.device)).to("cpu"))
-        return self.fitted_space.decode(join(parts))
+        return indexed_like(self.fitted_space.decode(join(parts)), data)

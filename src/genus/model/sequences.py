@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,23 @@ from genus.model.sampling import CanSample
 from genus.spaces import Encoded, Ragged, Sequence, Tokens
 
 
+class Decoding(NamedTuple):
+    """How the next token is chosen, as `generate` tells; left alone, it is drawn from the model."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    num_beams: int = 1
+    length_penalty: float = 1.0
+
+    @property
+    def is_a_draw(self) -> bool:
+        """Whether nothing is sharpened, cut or searched."""
+        return self._replace(length_penalty=1.0) == Decoding()
+
+
 class CanGenerate(CanSample):
-    """Sequences go on from a prompt. A model writes `continue_from(prompts, g, max_new_tokens, ...)`."""
+    """Sequences go on from a prompt. A model writes `continue_from(prompts, g, max_new_tokens, how)`."""
 
     sample_length: ClassVar[int] = 1024  # tokens at which a sampled sequence is cut, if it has not ended
 
@@ -29,23 +44,12 @@ class CanGenerate(CanSample):
         """What follows nothing: as long as the points of the space, or up to the end token."""
         space = self.fitted_space
         empty = torch.zeros(n, 0, dtype=torch.int64, device=self.device)
-        drawn = self.continue_from(empty, g, self.sample_length if space.ragged else space.dims)
+        drawn = self.continue_from(empty, g, self.sample_length if space.ragged else space.dims, Decoding())
         if not space.ragged:
-            return drawn.reshape(n, *space.shape).to(torch.int64 if isinstance(space, Tokens) else torch.uint8)
+            return drawn.reshape(n, *space.shape).to(space.encoded_dtype)
         return Ragged.of([_until_end(tokens, self.end_token) for tokens in drawn.cpu()])
 
-    def continue_from(
-        self,
-        prompts: Tensor,
-        g: Tensor | None,
-        max_new_tokens: int,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        num_beams: int = 1,
-        length_penalty: float = 1.0,
-    ) -> Tensor:
+    def continue_from(self, prompts: Tensor, g: Tensor | None, max_new_tokens: int, how: Decoding) -> Tensor:
         """The tokens (b, at most max_new_tokens) that follow prompts (b, t)."""
         raise NotImplementedError
 
@@ -83,6 +87,7 @@ class CanGenerate(CanSample):
             raise ValueError(f"temperature={temperature!r} must be a number, at least 0")
         if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):
             raise ValueError(f"top_p={top_p!r} must be a number above 0 and at most 1")
+        how = Decoding(temperature, top_k, top_p, num_beams, length_penalty)
         many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], Real)
         prompts = [space.encode_prompt(p) for p in (prompt if many else [prompt])]
         g = self.given_features(given, len(prompts))
@@ -90,10 +95,8 @@ class CanGenerate(CanSample):
         for length in sorted({len(tokens) for tokens in prompts}):  # prompts of one length run side by side
             group = [i for i, tokens in enumerate(prompts) if len(tokens) == length]
             with self.verb(seed, "generate", length):
-                drawn = self.continue_from(
-                    torch.stack([prompts[i] for i in group]).to(self.device), None if g is None else g[group], max_new_tokens,
-                    temperature=temperature, top_k=top_k, top_p=top_p, num_beams=num_beams, length_penalty=length_penalty,
-                ).cpu()  # fmt: skip
+                side_by_side = torch.stack([prompts[i] for i in group]).to(self.device)
+                drawn = self.continue_from(side_by_side, None if g is None else g[group], max_new_tokens, how).cpu()
             for i, new in zip(group, drawn, strict=True):
                 new = _until_end(new, self.end_token)
                 whole = torch.cat([prompts[i], new[new < space.vocabulary]])
@@ -144,8 +147,7 @@ class Forecasts(CanSample):
         space = self.fitted_space
         if not isinstance(space, Sequence):
             raise ValueError(f"series: goes on where there are sequences of numbers, but this model is of {space!r}; use generate")
-        x: Tensor = space.item.encode(series)  # type: ignore[assignment]
-        return x.to(self.device), check_count("steps", steps, 1)
+        return space.encode_one(series, "series").to(self.device), check_count("steps", steps, 1)
 
 
 def _until_end(tokens: Tensor, end: int | None) -> Tensor:

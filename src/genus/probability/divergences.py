@@ -7,7 +7,9 @@ a pair of functions (draw, log_prob) with draw(n) -> x, log_prob(x) -> (n,). Whe
 log_prob alone will do. Kullback & Leibler 1951; the formulas are those of torch.distributions.
 
 KL is no distance. Fitted by KL(data || model) a model covers all of the data, by KL(model || data) it keeps to one mode
-(docs/divergences.md).
+(docs/divergences.md). Between normal distributions it has a formula, of variances s^2, not of deviations s:
+
+    KL(N(m, s^2) || N(0, 1)) = (m^2 + s^2 - 1 - log s^2) / 2
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from genus.fields import check_count
 from genus.model import CanSample, HasLogProb, Model
 from genus.probability.f_divergences import FDivergence
 from genus.randomness import check_seed, randomness
@@ -88,8 +91,7 @@ def _mean(terms: Tensor) -> Nats:
 
 
 def _draw(p: Any, n: int, seed: int, name: str = "p") -> Any:
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 2:
-        raise ValueError(f"n={n!r} must be a whole number of draws, at least 2")
+    n = check_count("n", n, 2)
     if isinstance(p, CanSample):
         return p.sample(n, seed=seed)
     draw = (lambda n: p.sample((n,))) if isinstance(p, Distribution) else p[0] if isinstance(p, tuple) and len(p) == 2 else None

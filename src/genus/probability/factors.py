@@ -20,9 +20,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genus.probability.gaussians import LOG_2PI, tile_rows
+from genus.probability.gaussians import LOG_2PI, gram, tile_rows
 
 FLOOR = 1e-6  # least noise, as a share of a column's variance: at 0 the density would be infinite
+LEAST_SHARE = 1e-14  # of noise beside what the factors explain of a column: of less, rounding errors are larger
 
 
 class Factors(NamedTuple):
@@ -77,9 +78,12 @@ def draw(n: int, factors: Factors) -> Tensor:
     return _emit(z, factors) + noise.sqrt() * torch.randn(n, len(mean), dtype=mean.dtype, device=mean.device)
 
 
-def fill(x: Tensor, factors: Factors) -> Tensor:
-    """x with its missing entries drawn given the others: z given them, then the entries given z."""
+def fill(x: Tensor, factors: Factors, sample: bool = True) -> Tensor:
+    """x with its missing entries drawn given the others, z given them, then the entries given z; or, with sample=False, at
+    their conditional expectation."""
     _, code, covariance = posterior(x, factors)
+    if not sample:
+        return torch.where(x.isnan(), _emit(code, factors), x)
     z = code + (torch.randn_like(code)[:, None] @ torch.linalg.cholesky(covariance).mT)[:, 0]
     drawn = _emit(z, factors) + factors.noise.sqrt() * torch.randn(x.shape, dtype=z.dtype, device=x.device)
     return torch.where(x.isnan(), drawn, x)
@@ -100,9 +104,8 @@ def moments(x: Tensor, weights: Tensor, factors: Factors) -> tuple[Tensor, Tenso
                 spread = ((root @ factors.loadings.T) * hole[:, None]).flatten(0, 1)  # (n q, d)
                 second.addmm_(spread.T, spread)
             second.diagonal().add_((w * holes).sum(0) * factors.noise)
-        weighted = whole * w
-        first += weighted.sum(0)
-        second.addmm_(weighted.T, whole)
+        first += w[:, 0] @ whole
+        second += gram(whole * w.sqrt())
     return count, first, second
 
 
@@ -159,6 +162,13 @@ def unequal(covariance: Tensor, q: int, noise: Tensor) -> tuple[Tensor, Tensor]:
     gain = np.sqrt(np.where(explained, theta - 1, 0)[::-1][:q])
     loadings = np.exp(0.5 * found.x)[:, None] * u * gain
     return torch.from_numpy(np.ascontiguousarray(loadings)).to(covariance), torch.from_numpy(np.exp(found.x)).to(covariance)
+
+
+def flaw(factors: Factors) -> str | None:
+    """What is wrong with parameters read from a file, all of them finite numbers; None if nothing. One model, or K side by side."""
+    _, loadings, noise = factors
+    sound = bool((noise > 0).all() and (noise > LEAST_SHARE * loadings.square().sum(-1)).all())
+    return None if sound else "noise must be above 0, and not lost in what the factors explain"
 
 
 def _emit(z: Tensor, factors: Factors) -> Tensor:

@@ -27,6 +27,7 @@ from torch import Tensor
 CLAMP = {torch.float32: -60.0, torch.float64: -650.0}  # log b relative to its largest; products stay clear of denormals
 LEAST = {torch.float32: 1e-18, torch.float64: 1e-260}  # of c_t: above it the clamp changed less than rounding does
 IMPOSSIBLE = -1e30  # log 0, as a number: infinities have no gradient
+LOOK = 8  # steps of a further round of `viterbi` between looks whether it is needed
 STEP, FLOPS = 15e-6, 4e9  # seconds that a step takes however small, and operations a second: measured
 
 
@@ -266,7 +267,7 @@ def viterbi(chain: Chain, log_b: Tensor, trellis: Trellis) -> Tensor:
 
     Pieces are entered with a guess at first, and again with what the pieces before them end in, until that is what it was.
     No constant added to delta matters, and once all best paths share a state what comes later knows nothing of the guess:
-    two or three rounds are enough, and as many as there are pieces always.
+    a second round is over where delta is what it was, and soon; as many rounds as there are pieces are always enough.
     """
     start, transition = (p.to(log_b).log().clamp(min=IMPOSSIBLE) for p in chain)
     best = torch.empty_like(log_b)  # (K, n) delta
@@ -274,13 +275,16 @@ def viterbi(chain: Chain, log_b: Tensor, trellis: Trellis) -> Tensor:
     entered[:, trellis.chain[0]] = start[:, None]
     transition = transition[..., None]  # (K, K, 1)
     ways = log_b.new_empty(len(log_b), len(log_b), trellis.n_pieces)  # into each state from each, written over every step
-    for _ in trellis.chain:
+    for again in range(len(trellis.chain)):
         before = entered
         for t, (here, b) in enumerate(zip(*map(trellis.steps, (best, log_b)), strict=True)):
             if t:
                 torch.add(_first(before, b)[:, None], transition, out=_first(ways, b))
                 before = torch.amax(_first(ways, b), 0)
+            moved = here - (before + b) if again and t % LOOK == 0 else None
             before = torch.add(before, b, out=here)
+            if moved is not None and bool((moved.amax(0) - moved.amin(0)).amax() < 1e-9):  # a constant, and so it remains
+                break
         before = torch.amax(best[:, None, trellis.ends[trellis.left]] + transition, 0)
         before -= before.amax(0)
         if torch.allclose(before, entered[:, trellis.next], rtol=1e-9, atol=1e-9):
@@ -297,17 +301,20 @@ def draw_states(chain: Chain, alpha: Tensor, trellis: Trellis) -> Tensor:
 
 def _backwards(scores: Tensor, transition: Tensor, trellis: Trellis) -> Tensor:
     """z_t = argmax_k scores_t(k) + log transition(k, z_t+1), (n,); pieces in rounds, as in `viterbi`."""
-    scores, into = scores.T.contiguous(), transition.T.contiguous()  # argmax is quick along rows that lie together
-    states = torch.empty(len(scores), dtype=torch.int64, device=scores.device)
-    after = torch.zeros_like(scores[: trellis.n_pieces])  # (P, K) what the piece that follows says of a piece's last state
+    into = transition.T.contiguous()  # argmax is quick along rows that lie together
+    states = torch.empty(scores.shape[1], dtype=torch.int64, device=scores.device)
+    after = scores.new_zeros(trellis.n_pieces, len(scores))  # (P, K) what the piece that follows says of a piece's last state
     entered = states[:0]
-    for _ in trellis.chain:
+    for again in range(len(trellis.chain)):
         following = states[:0]
-        for here, score in reversed(list(zip(trellis.steps(states), scores.split(trellis.sizes), strict=True))):
+        for here, score in reversed(list(zip(*map(trellis.steps, (states, scores)), strict=True))):
             ahead = into[following]
-            if len(ahead) < len(score):
-                ahead = torch.cat([ahead, after[len(ahead) : len(score)]])
-            following = torch.argmax(ahead.add_(score), 1, out=here)
+            if len(ahead) < len(here):
+                ahead = torch.cat([ahead, after[len(ahead) : len(here)]])
+            following = torch.argmax(ahead.add_(score.T), 1)
+            if again and len(here) == trellis.n_pieces and torch.equal(following, here):  # as they were, and so are those before
+                break
+            here.copy_(following)
         before, entered = entered, states[trellis.next]
         if torch.equal(before, entered):
             break

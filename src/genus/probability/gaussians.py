@@ -17,14 +17,16 @@ Jordan 1994.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from genus.probability.kmeans import kmeans
+from genus.probability.missing import holes, patterns, select
+from genus.probability.statistics import Statistics, add_up
+
 Kind = Literal["full", "tied", "diag", "spherical"]
-Statistics = dict[str, Tensor]  # sums over rows, float64: they add up over batches and processes
 
 KINDS: tuple[str, ...] = get_args(Kind)
 TILE_BYTES = 8 << 20  # of features at a time: they are written and read twice while they are in the cache
@@ -100,9 +102,12 @@ def quick_log_density(x: Tensor, means: Tensor, covariances: Tensor, kind: Kind)
     for rows, seen in patterns(x):
         group = select(x, rows, seen)
         form = choose_form(group, None, *restrict(means, covariances, kind, seen), kind)
-        columns = torch.arange(len(x), device=x.device) if rows is None else rows
-        for tile, where in zip(group.split(form.tile), columns.split(form.tile)):
-            out.index_copy_(1, where, form.score(tile).to(x.dtype))
+        for start in range(0, len(group), form.tile):
+            scores, stop = form.score(group[start : start + form.tile]), start + form.tile
+            if rows is None:
+                out[:, start:stop] = scores
+            else:
+                out.index_copy_(1, rows[start:stop], scores.to(x.dtype))
     return out
 
 
@@ -126,7 +131,7 @@ def _sums(x, responsibilities, log_weights, means, covariances, kind) -> Statist
             for at in torch.arange(len(rows), device=x.device).split(tile_rows(3 * means.shape[1] * means.numel(), 8))
             for some in [rows[at]]
         ]
-    return {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
+    return add_up(parts)
 
 
 def _group_sums(x: Tensor, given: Tensor | None, form: "Expanded | Centred") -> Statistics:
@@ -134,12 +139,14 @@ def _group_sums(x: Tensor, given: Tensor | None, form: "Expanded | Centred") -> 
     sums: list[Tensor] = []
     log_likelihood = torch.zeros((), dtype=torch.float64, device=x.device)
     for start in range(0, max(len(x), 1), form.tile):
-        scores = form.score(x[start : start + form.tile])  # (K, tile) log w_k N(x; k)
+        tile = x[start : start + form.tile]
         if given is None:
-            log_likelihood += normalise_(scores).sum(dtype=torch.float64)
+            responsibilities = form.score(tile)  # (K, tile) log w_k N(x; k), once normalised
+            log_likelihood += normalise_(responsibilities).sum(dtype=torch.float64)
         else:
-            scores.copy_(given[:, start : start + form.tile])
-        moments = form.moments(scores)
+            responsibilities = given[:, start : start + form.tile].to(form.dtype)
+            form.read(tile)
+        moments = form.moments(responsibilities)
         sums = [a.add_(b) for a, b in zip(sums, moments)] if sums else [m.double() for m in moments]
     return form.unpack(sums) | ({"log_likelihood": log_likelihood} if given is None else {})
 
@@ -163,9 +170,17 @@ def choose_form(x: Tensor, log_weights: Tensor | None, means: Tensor, covariance
     amplification = farthest**2 / float(narrowest)
     for dtype in dict.fromkeys((x.dtype, torch.float64)):
         if amplification * torch.finfo(dtype).eps < WORST_ERROR.get(dtype, 0):
-            few = kind != "full" or d <= min(12 * len(means), 200)  # d^2 / 2 features a row, shared by K: measured
+            few = kind != "full" or d <= min(6 * len(means), 200)  # d^2 / 2 features a row, shared by K: measured
             return (Expanded if few else Centred)(dtype, log_weights, means, covariances, kind)
     return Centred(torch.float64, log_weights, means, covariances, kind)
+
+
+def gram(x: Tensor) -> Tensor:
+    """x' x (d, d) of rows (n, d), without gradient. numpy sees that it is symmetric, and takes half of torch's time."""
+    if x.device.type != "cpu":
+        return x.T @ x
+    rows = x.detach().numpy()
+    return torch.from_numpy(rows.T @ rows)
 
 
 def tile_rows(numbers_per_row: int, size: int) -> int:
@@ -181,7 +196,7 @@ class Expanded:
     """
 
     def __init__(self, dtype, log_weights, means, covariances, kind):
-        (K, d), self.kind, self.d = means.shape, kind, means.shape[1]
+        (K, d), self.kind, self.d, self.dtype = means.shape, kind, means.shape[1], dtype
         means, covariances = means.double(), covariances.double()
         if kind in ("full", "tied"):
             factor = torch.linalg.cholesky(covariances)
@@ -207,17 +222,15 @@ class Expanded:
         self.theta = torch.cat(theta, 1).to(dtype)  # (K, F)
         F = self.theta.shape[1]
         self.tile = tile_rows(F + K, self.theta.element_size())
-        self.phi = self.theta.new_empty(F, self.tile)
-        self.phi[0] = 1
-        self.scores = self.theta.new_empty(K, self.tile)
+        self.phi = self.scores = self.theta.new_empty(0, 0)
 
-    def score(self, x: Tensor) -> Tensor:
-        """(tile, d) -> (K, tile), overwritten by the next call; remembers the features, which `moments` uses."""
-        n, d = x.shape
-        if n == self.tile:
-            phi, scores = self.phi, self.scores
-        else:  # the last rows
-            phi, scores = self.phi[:, :n].contiguous(), self.scores[:, :n].contiguous()
+    def read(self, x: Tensor) -> None:
+        """The features of a tile (tile, d), which `score` and `moments` work on."""
+        (n, d), (K, F) = x.shape, self.theta.shape
+        if self.phi.shape[1] != n:  # the first rows, and the last
+            self.phi, self.scores = self.theta.new_empty(F, n), self.theta.new_empty(K, n)
+            self.phi[0] = 1
+        phi = self.phi
         xt = phi[1 : 1 + d]  # (d, tile)
         xt.copy_(x.T)
         at = 1 + d
@@ -227,17 +240,19 @@ class Expanded:
                 at += d - i
         elif self.kind != "tied":
             torch.mul(xt, xt, out=phi[at:])
-        torch.mm(self.theta, phi, out=scores)
+
+    def score(self, x: Tensor) -> Tensor:
+        """(tile, d) -> (K, tile), overwritten by the next call."""
+        self.read(x)
+        scores = torch.mm(self.theta, self.phi, out=self.scores)
         if self.kind == "tied":
-            scores -= (self.whiten @ xt).square_().sum(0).mul_(0.5)
-        self.current = phi
+            scores -= (self.whiten @ self.phi[1:]).square_().sum(0).mul_(0.5)
         return scores
 
     def moments(self, responsibilities: Tensor) -> list[Tensor]:
-        phi = self.current
-        sums = [responsibilities @ phi.T]  # (K, F)
+        sums = [responsibilities @ self.phi.T]  # (K, F)
         if self.kind == "tied":
-            xt = phi[1:]
+            xt = self.phi[1:]
             sums.append((xt * responsibilities.sum(0)) @ xt.T)  # (d, d)
         return sums
 
@@ -256,30 +271,50 @@ class Expanded:
 
 
 class Centred:
-    """The same from residuals x - mu_k, one component at a time: about half as fast, and no digits lost."""
+    """The same from residuals x - mu_k, one component at a time, by the inverse of a square root of S_k: no digits lost,
+    and faster where there are few components for so many dimensions."""
 
     def __init__(self, dtype, log_weights, means, covariances, kind):
-        self.means, self.kind, (K, d) = means.double(), kind, means.shape
-        self.factor, log_det = _factorise(covariances.double(), kind, d)
+        self.means, self.kind, self.dtype, (K, d) = means.double(), kind, dtype, means.shape
+        factor, log_det = _factorise(covariances.double(), kind, d)
         self.constant = -0.5 * (log_det + d * LOG_2PI).expand(K)
         if log_weights is not None:
             self.constant = self.constant + log_weights.double()
-        self.means, self.factor = self.means.to(dtype), self.factor.to(dtype)
-        self.tile = max(tile_rows(d, self.means.element_size()), 4 * d)
+        if kind in ("full", "tied"):
+            eye = torch.eye(d, dtype=torch.float64, device=means.device)
+            self.whiten = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False).to(dtype)
+        else:
+            self.whiten = (1 / factor).to(dtype)
+        self.means = self.means.to(dtype)
+        self.tile = max(tile_rows(4 * d, self.means.element_size()), 4 * d)
+
+    def read(self, x: Tensor) -> None:
+        self.current = x.to(self.dtype)
 
     def score(self, x: Tensor) -> Tensor:
-        self.current = x = x.to(self.means.dtype)
-        each = self.factor.split(1) if self.kind != "tied" else [self.factor] * len(self.means)
-        distances = [_distances(x, mean, factor, self.kind) for mean, factor in zip(self.means.split(1), each)]
-        return torch.cat(distances).mul_(-0.5).add_(self.constant[:, None].to(x.dtype))
+        self.read(x)
+        xt, means = self.current.T.contiguous(), self.means  # (d, tile): its rows are long
+        if self.kind == "tied":
+            xt, means = self.whiten @ xt, means @ self.whiten.T
+        scores = xt.new_empty(len(means), len(x))
+        for k, mean in enumerate(means):
+            residuals = xt - mean[:, None]
+            if self.kind == "full":
+                residuals = self.whiten[k] @ residuals
+            elif self.kind != "tied":
+                residuals *= self.whiten[k, :, None]
+            torch.sum(residuals.square_(), 0, out=scores[k])
+        return scores.mul_(-0.5).add_(self.constant[:, None].to(scores))
 
     def moments(self, responsibilities: Tensor) -> list[Tensor]:
         first, second = [], []
         for mean, r in zip(self.means, responsibilities):
             residuals = self.current - mean  # (tile, d)
-            weighted = residuals * r[:, None]
-            first.append(weighted.sum(0))
-            second.append(weighted.T @ residuals if self.kind in ("full", "tied") else (weighted * residuals).sum(0))
+            first.append(r @ residuals)
+            if self.kind in ("full", "tied"):
+                second.append(gram(residuals.mul_(r.sqrt()[:, None])))
+            else:
+                second.append(r @ residuals.square_())
         moments = torch.stack(second)
         return [responsibilities.sum(1), torch.stack(first), moments.sum(0) if self.kind == "tied" else moments]
 
@@ -301,20 +336,6 @@ def shift_statistics(statistics: Statistics, by: Tensor, kind: Kind) -> Statisti
 
 
 # ----------------------------------------------------------------------------------------------------- missing entries
-
-
-def patterns(x: Tensor) -> Iterator[tuple[Tensor | None, Tensor | None]]:
-    """(rows, seen) for every set of columns that some rows have; (None, None), once, if nothing is missing."""
-    if not x.detach().sum().isnan():
-        yield None, None
-        return
-    kinds, which, counts = x.isnan().unique(dim=0, return_inverse=True, return_counts=True)
-    for missing, rows in zip(kinds, which.argsort(stable=True).split(counts.tolist())):
-        yield rows, (~missing).nonzero()[:, 0]
-
-
-def select(x: Tensor, rows: Tensor | None, seen: Tensor | None) -> Tensor:
-    return x if rows is None else x[rows][:, seen]
 
 
 def restrict(means: Tensor, covariances: Tensor, kind: Kind, seen: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -528,10 +549,7 @@ def draw_from(which: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> 
 def fill(x: Tensor, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind, sample: bool = True) -> Tensor:
     """x with its missing entries drawn given the others, or, with sample=False, at their conditional expectation."""
     filled = x.clone()
-    for rows, seen in patterns(x):
-        if rows is None or seen is None or len(seen) == x.shape[1]:
-            continue
-        missing = x[rows[0]].isnan().nonzero()[:, 0]
+    for rows, seen, missing in holes(x):
         log_p, centres, left = condition(x[rows], log_weights, means, covariances, kind, seen)
         if sample:
             which = torch.multinomial(log_p.exp().T, 1)[:, 0]
@@ -598,29 +616,10 @@ def standard(n_components: int, d: int, kind: Kind, device: torch.device | None 
     return torch.zeros(n_components, d, **like), covariances
 
 
-def kmeans(x: Tensor, n_clusters: int, iterations: int = 10) -> tuple[Tensor, Tensor]:
-    """centres (K, d) and labels (n,): k-means++ seeds, then Lloyd's iterations. An empty cluster keeps its centre."""
-    centres = kmeans_plus_plus(x, n_clusters)
-    for _ in range(iterations):
-        labels = torch.cdist(centres, x).argmin(0)
-        count = torch.bincount(labels, minlength=n_clusters).to(x.dtype)[:, None]
-        sums = torch.zeros_like(centres).index_add_(0, labels, x)
-        centres = torch.where(count > 0, sums / count.clamp(min=1), centres)
-    return centres, torch.cdist(centres, x).argmin(0)
-
-
-def kmeans_plus_plus(x: Tensor, n_clusters: int) -> Tensor:
-    """Seeds (K, d), each drawn with probability proportional to its squared distance from those before; of 2 + log K
-    candidates the one that lowers the sum of distances most (Arthur & Vassilvitskii 2007)."""
-    n, trials = len(x), 2 + int(math.log(n_clusters))
-    seeds = [x[torch.randint(n, (), device=x.device)]]
-    nearest = (x - seeds[0]).square().sum(1)  # (n,)
-    for _ in range(1, n_clusters):
-        levels = nearest.double().cumsum(0)
-        picks = torch.searchsorted(levels, torch.rand(trials, dtype=torch.float64, device=x.device) * levels[-1])
-        candidates = x[picks.clamp(max=n - 1)]  # (trials, d)
-        distances = torch.cdist(candidates, x).square().minimum(nearest)  # (trials, n)
-        pick = distances.sum(1).argmin()
-        seeds.append(candidates[pick])
-        nearest = distances[pick]
-    return torch.stack(seeds)
+def flaw(covariances: Tensor, kind: Kind) -> str | None:
+    """What is wrong with covariances read from a file; None if nothing."""
+    if kind in ("full", "tied"):
+        sound = torch.allclose(covariances, covariances.mT) and not bool(torch.linalg.cholesky_ex(covariances).info.any())
+    else:
+        sound = bool((covariances > 0).all())
+    return None if sound else "covariances must be symmetric, with eigenvalues above 0"

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genus.spaces import Images, Sequence, Space, Table, Tokens
+from genus.spaces import Images, Sequence, Space, Table
 
 LOG_SCALE = (-6.0, 4.0)  # of a standardised coordinate: below, a density could grow without end on a repeated value
 
@@ -55,8 +55,8 @@ class Head:
         """The x (n, *shape) to show for h: the most likely one, or the middle."""
         raise NotImplementedError
 
-    def _shaped(self, flat: Tensor, dtype: torch.dtype) -> Tensor:
-        return flat.reshape(len(flat), *self.space.shape).to(dtype)
+    def _encoded(self, flat: Tensor) -> Tensor:
+        return flat.reshape(len(flat), *self.space.shape).to(self.space.encoded_dtype)
 
 
 class Bernoulli(Head):
@@ -69,10 +69,10 @@ class Bernoulli(Head):
         return -F.binary_cross_entropy_with_logits(logits, x.reshape(len(x), -1).to(logits), reduction="none").sum(1)
 
     def sample(self, h: Tensor) -> Tensor:
-        return self._shaped(torch.bernoulli(torch.sigmoid(self.split(h)[:, 0])), torch.uint8)
+        return self._encoded(torch.bernoulli(torch.sigmoid(self.split(h)[:, 0])))
 
     def mode(self, h: Tensor) -> Tensor:
-        return self._shaped(self.split(h)[:, 0] > 0, torch.uint8)
+        return self._encoded(self.split(h)[:, 0] > 0)
 
 
 class Categorical(Head):
@@ -81,7 +81,6 @@ class Categorical(Head):
     def __init__(self, space: Space) -> None:
         super().__init__(space)
         self.per_coordinate = space.levels  # type: ignore[attr-defined]
-        self.dtype = torch.int64 if isinstance(space, Tokens) else torch.uint8 if self.per_coordinate <= 256 else torch.int32
 
     def log_prob(self, h: Tensor, x: Tensor) -> Tensor:
         logits = self.split(h)  # (n, levels, dims)
@@ -90,10 +89,10 @@ class Categorical(Head):
     def sample(self, h: Tensor) -> Tensor:
         logits = self.split(h)
         # argmax of log p + Gumbel noise is a draw from p
-        return self._shaped((logits - torch.empty_like(logits).exponential_().log_()).argmax(1), self.dtype)
+        return self._encoded((logits - torch.empty_like(logits).exponential_().log_()).argmax(1))
 
     def mode(self, h: Tensor) -> Tensor:
-        return self._shaped(self.split(h).argmax(1), self.dtype)
+        return self._encoded(self.split(h).argmax(1))
 
 
 class DiscretisedLogistic(Head):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genus.fields import check_count
 from genus.randomness import check_seed, randomness
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -89,8 +90,7 @@ def permutation_test(
     The p-value (1 + reached) / (1 + permutations) is exact at any sample size (Phipson & Smyth 2010): under equality it
     is below any level at most that often. Every tile of the kernel serves all permutations. Raises as `mmd` does.
     """
-    if isinstance(permutations, bool) or not hasattr(permutations, "__index__") or permutations < 1:
-        raise ValueError(f"permutations={permutations!r} must be a whole number, at least 1")
+    permutations = check_count("permutations", permutations, 1)
     pooled, n = _pooled(x, y, least=2)
     with torch.no_grad(), randomness(check_seed(seed), "permutations"):
         places = torch.stack([torch.arange(len(pooled)), *(torch.randperm(len(pooled)) for _ in range(permutations))], 1)

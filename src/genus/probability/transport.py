@@ -11,6 +11,8 @@ Kantorovich 1942; Villani 2009, Optimal Transport; Peyre & Cuturi 2019, arXiv:18
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -178,5 +180,5 @@ def _root(work: Tensor, p: float) -> Tensor:
 
 
 def _check_power(p: float) -> None:
-    if not p >= 1:
-        raise ValueError(f"p={p!r} must be a number, at least 1: below it W_p is no distance")
+    if not 1 <= p < math.inf:
+        raise ValueError(f"p={p!r} must be a finite number, at least 1: below it W_p is no distance")

@@ -7,7 +7,7 @@ Both differences lose every digit where they are needed most, so three forms sha
     astride 0     Z = (erf(b / sqrt 2) - erf(a / sqrt 2)) / 2: both terms have the same sign
     in a tail     phi(a) is taken out: Z = sqrt(pi/2) phi(a) D, D = erfcx(a / sqrt 2) - exp(-(b^2 - a^2) / 2) erfcx(b / sqrt 2);
                   intervals below 0 are those above 0, mirrored
-    narrow        about its middle m, with width h: log Z = log phi(m) + log h + (m^2 - 1) h^2 / 24, to order h^4
+    narrow        about its middle m, with width h: log Z = log phi(m) + log h + (m^2 - 1) h^2 / 24, to order (m h)^4
 
 What is rounded is seen through such an interval (grouped data: Dempster, Laird & Rubin 1977, section 4.2; the terms in
 h^2 are Sheppard's corrections, 1898).
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 FAR = 1e100  # stands for infinity: FAR * exp(-FAR) is 0, where inf * 0 is not a number
-NARROW = 1e-3  # widths below which the last form is the better one
+NARROW = 1e-3  # widths, and widths times distance from 0, below which the last form is the better one
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -41,7 +41,7 @@ def moments(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def _by_form(a, b, wide, narrow):
     """All intervals as narrow ones, and then those which are not, at ten times the cost, by the other forms."""
     a, b = torch.broadcast_tensors(a.clamp(-FAR, FAR), b.clamp(-FAR, FAR))
-    thin = b - a < NARROW
+    thin = (b - a) * torch.maximum(a.abs(), b.abs()).clamp(min=1) < NARROW
     if not thin.any():
         return wide(a, b)
     found = narrow(torch.where(thin, (a + b) / 2, 0.0), torch.where(thin, b - a, NARROW))

@@ -17,6 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from genus.model import Decoding
+
 __all__ = ["beam_search", "draw", "generate", "go_on", "top_k", "top_p", "warp"]
 
 NEVER = float("-inf")
@@ -55,10 +57,11 @@ def warp(logits: Tensor, temperature: float = 1.0, k: int | None = None, p: floa
 def draw(logits: Tensor) -> Tensor:
     """One token a row (b,) with probability softmax(logits).
 
-    A race: token v arrives after an Exponential(p_v) time, and the first to arrive is v with probability p_v. Two
-    elementwise operations instead of the checks and the sort inside torch.multinomial, 2.5 times faster for one stream.
+    A race: token v arrives after the time -log(u_v) / p_v, u_v ~ U[0, 1), which is Exponential(p_v), and the first to
+    arrive is v with probability p_v. A few elementwise operations instead of the checks and the sort inside
+    torch.multinomial, 2.5 times faster for one stream; torch's own exponential_ takes six times as long as a logarithm.
     """
-    return logits.softmax(-1).div_(torch.empty_like(logits).exponential_()).argmax(-1)
+    return logits.softmax(-1).div_(torch.rand_like(logits).log_()).argmin(-1)  # p / log u: the first has the least
 
 
 @torch.inference_mode()
@@ -170,33 +173,30 @@ def go_on(
     advance: Callable[[Tensor, Tensor], Tensor],
     logits: Callable[[Tensor], Tensor],
     max_new_tokens: int,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    num_beams: int = 1,
-    length_penalty: float = 1.0,
-    end: int | None = None,
+    how: Decoding,
+    end: int | None,
 ) -> Tensor:
-    """The tokens (b, at most max_new_tokens) that follow the states (b, ...): drawn, or, with num_beams > 1, the best found.
+    """The tokens (b, at most max_new_tokens) that follow the states (b, ...): drawn, or, with how.num_beams > 1, the best found.
 
     advance(state, token (b,)) is the state after one more token, logits(state) (b, V) what the next may be.
     """
-    if num_beams == 1:
+    if how.num_beams == 1:
 
         def step(token: Tensor) -> Tensor:
             nonlocal state
             state = advance(state, token)
             return logits(state)
 
-        return generate(
-            step, logits(state), max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, end=end
-        )  # fmt: skip
+        cut = {"temperature": how.temperature, "top_k": how.top_k, "top_p": how.top_p}
+        return generate(step, logits(state), max_new_tokens, **cut, end=end)
 
     def step_of(token: Tensor, rows: Tensor) -> Tensor:
         nonlocal state
         state = advance(state[rows], token)
         return logits(state)
 
-    state = state.repeat_interleave(num_beams, 0)
-    return beam_search(step_of, logits(state), max_new_tokens, num_beams, length_penalty=length_penalty, end=end)[0][:, 0]
+    state = state.repeat_interleave(how.num_beams, 0)
+    found, _ = beam_search(
+        step_of, logits(state), max_new_tokens, how.num_beams, length_penalty=how.length_penalty, end=end
+    )  # fmt: skip
+    return found[:, 0]

@@ -63,7 +63,7 @@ def tabulated(density: Any, grid: Any, n: int, *, seed: int | None = None) -> Te
     mass = (density[:-1] + density[1:]) / 2 * width  # (G - 1,) of a cell
     with seeded(seed, "inverse cdf"):
         cell = discrete(mass, n)
-        part = torch.rand(n, dtype=torch.float64) * mass[cell]
+        part = torch.rand(n, dtype=torch.float64, device=mass.device) * mass[cell]
     left, slope = left[cell], rise[cell] / width[cell]
     # left s + slope s^2 / 2 = part, its root written so that nothing cancels where the slope is small or negative
     root = (left.square() + 2 * slope * part).clamp_(min=0).sqrt_()

@@ -41,6 +41,10 @@ class Binary(Space):
     def decode(self, x: Tensor) -> Tensor:
         return x.to(self.dtype)
 
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        return torch.uint8
+
     def features(self, x: Tensor) -> Tensor:
         return x.float() * 2 - 1
 

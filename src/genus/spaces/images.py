@@ -64,12 +64,16 @@ class Images(Space):
                     f"data: image {image} holds {value:g}, but pixels are whole numbers from 0 to {self.levels - 1}; "
                     "rescale and round them, or pass space=genus.Reals(...)"
                 )
-        return x.to(torch.uint8 if self.levels <= 256 else torch.int32).contiguous()
+        return x.to(self.encoded_dtype).contiguous()
 
     def decode(self, x: Tensor) -> Tensor:
         if self.layout == "nhw":
             return x.squeeze(1)
         return x.permute(0, 2, 3, 1).contiguous() if self.layout == "nhwc" else x
+
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        return torch.uint8 if self.levels <= 256 else torch.int32
 
     def features(self, x: Tensor) -> Tensor:
         return x.float() * (2 / (self.levels - 1)) - 1
@@ -87,7 +91,7 @@ class Images(Space):
     def from_standardised(self, z: Tensor) -> Tensor:
         half = self.levels / 2
         x = (z * half + half).floor().clamp(0, self.levels - 1).reshape(len(z), *self.shape)
-        return x.to(torch.uint8 if self.levels <= 256 else torch.int32)
+        return x.to(self.encoded_dtype)
 
     def encodes_like(self, other: Space) -> bool:
         return super().encodes_like(other) and self.levels == other.levels  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, dtype_name
+from genus.spaces.arrays import as_tensor, dtype_name, listed
 from genus.spaces.binary import Binary
 from genus.spaces.images import Images
 from genus.spaces.ragged import Ragged
@@ -17,7 +17,7 @@ from genus.spaces.reals import Reals
 from genus.spaces.sequence import Sequence
 from genus.spaces.space import Space
 from genus.spaces.table import Table
-from genus.spaces.tokenizers import tokenizer_of
+from genus.spaces.tokenizers import texts_of, tokenizer_of
 from genus.spaces.tokens import Tokens
 
 
@@ -29,12 +29,13 @@ def infer_space(raw: Any, accepts: tuple[type[Space], ...] | None = None, tokeni
     different lengths: Tokens for whole numbers of one axis, else Sequence. To a model of sequences, a list of arrays or of
     DataFrames is a ragged Sequence, and one array (n, length, ...) a Sequence. Raises TypeError or ValueError otherwise.
     """
-    candidates = list(_candidates(raw, tokenizer))
-    if accepts:
-        for candidate in candidates:
-            if isinstance(candidate, accepts):
-                return candidate
-    return candidates[0]
+    first = None
+    for candidate in _candidates(raw, tokenizer):
+        if isinstance(candidate, accepts or Space):
+            return candidate
+        first = first or candidate
+    assert first is not None
+    return first
 
 
 def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
@@ -43,8 +44,9 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
             raise ValueError("data: the DataFrame has no rows; pass at least one")
         yield Table.of(raw)
         return
+    raw = listed(raw)
     if _is_pandas(raw, "Series"):
-        raw = raw.tolist() if raw.dtype.kind == "O" or str(raw.dtype) in ("str", "string") else raw.to_numpy()
+        raw = raw.to_numpy()
     if isinstance(raw, str | bytes):
         raise TypeError("data: is one string; pass a list of strings, or a path to load_dataset")
     if isinstance(raw, dict):
@@ -57,10 +59,7 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
         raw = list(raw)
     if isinstance(raw, list | tuple):
         if isinstance(raw[0], str):
-            wrong = next((item for item in raw if not isinstance(item, str)), None)
-            if wrong is not None:
-                raise TypeError(f"data: a list of strings also holds {wrong!r}; make every item a string")
-            yield Tokens(ends=True, tokenizer=tokenizer_of(list(raw), tokenizer))
+            yield Tokens(ends=True, tokenizer=tokenizer_of(texts_of(raw), tokenizer))
             return
         if hasattr(raw[0], "getbands"):  # PIL images
             yield _images(np.stack([np.asarray(image) for image in raw]))
@@ -71,10 +70,9 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
         if _is_ragged(raw):
             yield from _ragged_candidates([as_tensor(item) if len(item) else torch.zeros(0) for item in raw])
             return
-        several = hasattr(raw[0], "shape")
         x = torch.stack(list(raw)) if isinstance(raw[0], Tensor) else as_tensor(raw)
         yield from _array_candidates(x)
-        if several and x.dim() > 1:
+        if x.dim() > 1:
             yield Sequence(_item(x))
         return
     x = as_tensor(raw)
@@ -110,11 +108,12 @@ def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
     if len({(s.dim(), *s.shape[1:]) for s in full}) > 1:
         raise ValueError("data: the sequences have items of different shapes; make every item alike")
     values = torch.cat(full)
-    if values.dim() == 1 and not values.is_floating_point():
-        if int(values.min()) < 0:
-            raise ValueError(f"data: tokens are whole numbers from 0, but {int(values.min())} is among them; shift them")
+    codes = values.dim() == 1 and not values.is_floating_point()
+    if codes and int(values.min()) >= 0:
         yield Tokens(int(values.max()) + 1, ends=True)
     yield Sequence(next(iter(_array_candidates(values))))
+    if codes and int(values.min()) < 0:
+        raise ValueError(f"data: tokens are whole numbers from 0, but {int(values.min())} is among them; shift them")
 
 
 def _is_binary(x: Tensor) -> bool:

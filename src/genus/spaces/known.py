@@ -8,18 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, refuse_infinity, refuse_shape
+from genus.spaces.arrays import as_tensor, refuse_infinity, refuse_shape, said_of
 from genus.spaces.space import Space
 from genus.spaces.table import Table
 
 
 def space_row(space: Space, known: Any) -> Tensor:
     """One point (1, *shape), NaN but for the known cells: {column: value}, or an array with NaN."""
+    if space.ragged:
+        raise ValueError(f"given: known cells are those of points of one length, but this model is of {space!r}; drop it")
+    if isinstance(known, str):
+        raise TypeError(f"given={known!r}: known cells are named; pass {{column: value}}")
+    if hasattr(known, "to_dict"):  # of pandas
+        rows = known.to_dict("records") if hasattr(known, "columns") else [known.to_dict()]
+        known = rows[0] if len(rows) == 1 else known
     if isinstance(known, dict):
         row = torch.full((1, space.dims), torch.nan, dtype=torch.float64)
         for name, value in known.items():
             if isinstance(space, Table):
-                row[0, space.position(name)] = space.encode_value(name, value)
+                with said_of("given"):
+                    row[0, space.position(name)] = space.encode_value(name, value)
             elif isinstance(name, int) and -space.dims <= name < space.dims:
                 if not isinstance(value, Real):
                     raise TypeError(f"given: {value!r} in column {name} is of type {type(value).__name__}, but it must be a number")
@@ -28,11 +36,14 @@ def space_row(space: Space, known: Any) -> Tensor:
                 raise ValueError(f"given: {name!r} is no column; columns are numbered 0 to {space.dims - 1}")
         row = row.reshape(1, *space.shape)
     else:
+        if hasattr(known, "__len__") and len(known) != 1 and len(getattr(known, "shape", ())) > len(space.shape):
+            raise ValueError(f"given: has {len(known)} rows, but one row of known cells serves for all; pass one, or use complete")
         row = as_tensor(known, "given")
         row = row[None] if tuple(row.shape) == tuple(space.shape) else row
         refuse_shape(row, space.shape, "given")
-        row = row[:1].double()
+        row = row.double()
     refuse_infinity(row, "given")
-    if not isinstance(space, Table):
-        space.encode(row.nan_to_num(0.0))  # raises where a known cell is no value of the space
+    whole = row if isinstance(space, Table) else row.nan_to_num(0.0)
+    with said_of("given"):  # raises where a cell is no value of the space
+        space.encode(whole.long() if bool((whole == whole.floor()).all()) else whole)
     return row

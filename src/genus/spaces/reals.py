@@ -45,6 +45,10 @@ class Reals(Space):
     def decode(self, x: Tensor) -> Tensor:
         return x.to(self.dtype)
 
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        return self.dtype
+
     def features(self, x: Tensor) -> Tensor:
         flat = x.reshape(len(x), -1)
         z, _ = self.standardise(flat + 0.5 if self.discrete else flat)
@@ -60,12 +64,12 @@ class Reals(Space):
         return self._location, torch.where(self._scale == 0, 1.0, self._scale)
 
     def from_standardised(self, z: Tensor) -> Tensor:
-        location, scale = (t.to(z) for t in self.location_scale)
-        real = z * scale + location
+        location, scale = (t.to(z.device) for t in self.location_scale)
+        real = z * scale + location  # float64: far from 0 a network's float32 would round its draws to a few values
         return (real.floor() if self.discrete else real).reshape(len(z), *self.shape).to(self.dtype)
 
     def fit(self, batches: Iterable[Any]) -> Reals:
-        moments = Standardisation(self.dims)
+        moments = Standardisation(range(self.dims))
         for x in batches:
             moments.update(x.reshape(len(x), -1))
         location, scale = moments.location_scale()
@@ -78,10 +82,14 @@ class Reals(Space):
         if not constant.any():
             return None
         first = int(constant.nonzero()[0])
+        value = float(self._location[first])
         return (
-            f"column {names_of(constant)} of the data is constant (column {first} is always {self._location[first]:g}): "
+            f"column {names_of(constant)} of the data is constant (column {first} is always {value:g}{'' if value else ', or missing'}): "
             "its density would be infinite; drop it"
         )
+
+    def __repr__(self) -> str:
+        return super().__repr__() + (f" of {dtype_name(self.dtype)}" if self.discrete else "")
 
     def config(self) -> dict[str, Any]:
         return {

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor
+from genus.spaces.arrays import as_tensor, listed
 from genus.spaces.ragged import Ragged
 from genus.spaces.space import Encoded, Space
+from genus.spaces.table import Table
 
 
 class Sequence(Space):
@@ -25,22 +27,57 @@ class Sequence(Space):
         self.heads = () if self.ragged else item.heads
 
     def encode(self, raw: Any) -> Encoded:
-        if isinstance(raw, Ragged):
-            return raw
+        raw = listed(raw)
+        if not hasattr(raw, "__len__") or self._is_one(raw):
+            raise ValueError("data: is no list of sequences; pass [data], if it is one sequence")
+        if not len(raw):
+            raise ValueError("data: is empty; pass at least one sequence")
+        items = self._encode_arrays(raw)
+        if items is None:  # no arrays, or something is wrong, and is said of the sequence that it is in
+            items = Ragged.of([self.encode_one(sequence, f"data: sequence {index}") for index, sequence in enumerate(raw)])
         if self.ragged:
-            if len(raw) == 0:
-                raise ValueError("data: is empty; pass at least one sequence")
-            sequences = [self.item.encode(sequence) for sequence in raw]
-            return Ragged.of(sequences)  # type: ignore[arg-type]
-        x = as_tensor(raw)
-        if x.dim() < 2 or x.shape[1] != self.length:
-            raise ValueError(f"data: has shape {tuple(x.shape)}, but every sequence must have {self.length} steps")
-        return self.item.encode(x.flatten(0, 1)).reshape(len(x), *self.shape)  # type: ignore[union-attr]
+            return items
+        wrong = (items.lengths != self.length).nonzero()
+        if len(wrong):
+            steps = int(items.lengths[wrong[0]])
+            raise ValueError(f"data: sequence {int(wrong[0])} has {steps} steps, but every one must have {self.length}")
+        return items.values.reshape(len(items), *self.shape)
+
+    def _encode_arrays(self, raw: Any) -> Ragged | None:
+        """Sequences that are arrays of one type, looked at as one; None where they are not, or hold what they must not."""
+        if isinstance(self.item, Table):
+            return None
+        try:
+            parts = [as_tensor(sequence) for sequence in raw]
+            if len({part.dtype for part in parts}) > 1:
+                return None
+            whole = Ragged.of(parts)
+            return Ragged(self.item.encode(whole.values), whole.offsets)  # type: ignore[arg-type]
+        except (RuntimeError, TypeError, ValueError):
+            return None
+
+    def encode_one(self, sequence: Any, called: str) -> Tensor:
+        """One sequence as a tensor (t, *item.shape); `called` names it in what is raised."""
+        try:
+            return self.item.encode(sequence)  # type: ignore[return-value]
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{called}: {str(error).removeprefix('data: ')}") from error
+
+    def _is_one(self, raw: Any) -> bool:
+        """Whether raw is one sequence, by its axes."""
+        if hasattr(raw, "ndim"):
+            return hasattr(raw, "columns") or raw.ndim == 1 + len(self.item.shape)
+        return not self.item.shape and bool(len(raw)) and not hasattr(raw[0], "__len__")
 
     def decode(self, x: Encoded) -> Any:
-        if isinstance(x, Ragged):
+        if isinstance(x, Ragged) or isinstance(self.item, Table):
             return [self.item.decode(sequence) for sequence in x]
         return self.item.decode(x.flatten(0, 1)).reshape(x.shape)
+
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        return self.item.encoded_dtype
 
     @property
     def feature_shape(self) -> tuple[int, ...]:

@@ -13,12 +13,13 @@ A space knows three things and nothing of any model:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from genus.spaces.arrays import holds_missing
 from genus.spaces.ragged import Ragged
 
 Encoded: TypeAlias = Tensor | Ragged
@@ -40,6 +41,11 @@ class Space:
 
     def decode(self, x: Encoded) -> Any:
         """Encoded points as the kind of thing that went in."""
+        raise NotImplementedError
+
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        """Of encoded points."""
         raise NotImplementedError
 
     # -- networks ------------------------------------------------------------------------------------------------
@@ -88,8 +94,10 @@ class Space:
     def standardise(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """z (n, dims) of real coordinates and log|dz/dx| (n,), counted over what is not missing."""
         location, scale = (t.to(real) for t in self.location_scale)
-        z = (real - location) / scale
-        return z, -(scale.log() * ~torch.isnan(real)).sum(-1)
+        z = (real - location).div_(scale)
+        if holds_missing(real):
+            return z, -(scale.log() * ~torch.isnan(real)).sum(-1)
+        return z, -scale.log().sum().expand(real.shape[:-1])
 
     def from_standardised(self, z: Tensor) -> Tensor:
         """Encoded points (n, *shape) of z (n, dims): integers by floor, kept inside their range."""
@@ -123,20 +131,29 @@ class Space:
         return f"{type(self).__name__}{tuple(self.shape)}"
 
 
+TILE = 2**16  # numbers whose moments are taken at once: they stay in the cache
+
+
 class Standardisation:
     """Mean and standard deviation of each coordinate, streamed in float64 (Chan et al. 1979), ignoring NaN."""
 
-    def __init__(self, dims: int) -> None:
+    def __init__(self, names: Sequence[Any]) -> None:
+        dims, self.names = len(names), names
         self.count = torch.zeros(dims, dtype=torch.float64)
         self.mean = torch.zeros(dims, dtype=torch.float64)
         self.sum_of_squares = torch.zeros(dims, dtype=torch.float64)
 
     def update(self, flat: Tensor) -> None:
-        flat = flat.detach().cpu().double()
-        present = ~torch.isnan(flat)
-        count = present.sum(0).double()
-        mean = torch.where(present, flat, 0.0).sum(0) / count.clamp_min(1)
-        squares = torch.where(present, flat - mean, 0.0).square().sum(0)
+        for rows in flat.detach().split(max(1, TILE // max(1, flat.shape[1]))):
+            self._add(rows.cpu().double())
+
+    def _add(self, rows: Tensor) -> None:
+        if holds_missing(rows):
+            count, sum_of = (~torch.isnan(rows)).sum(0).double(), torch.nansum
+        else:
+            count, sum_of = torch.full_like(self.count, len(rows)), torch.sum
+        mean = sum_of(rows, 0) / count.clamp_min(1)
+        squares = sum_of((rows - mean).square_(), 0)
         total = (self.count + count).clamp_min(1)
         delta = mean - self.mean
         self.sum_of_squares += squares + delta.square() * self.count * count / total
@@ -145,8 +162,11 @@ class Standardisation:
 
     def location_scale(self) -> tuple[list[float], list[float]]:
         deviation = (self.sum_of_squares / self.count.clamp_min(1)).sqrt()
+        if not deviation.isfinite().all():
+            name = self.names[int((~deviation.isfinite()).nonzero()[0])]
+            raise ValueError(f"data: the column {name!r} holds numbers whose squares overflow; divide it by a power of ten")
         # A spread at the rounding error of its own mean is no spread: a constant column.
-        constant = deviation <= 1e-12 * self.mean.abs().clamp_min(1e-290)
+        constant = deviation <= 1e-14 * self.mean.abs().clamp_min(1e-290)
         return self.mean.tolist(), torch.where(constant, 0.0, deviation).tolist()
 
 

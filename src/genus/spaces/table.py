@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import perhaps
+from genus.spaces.arrays import refuse_infinity
 from genus.spaces.space import Space, Standardisation
 
 Kind = Literal["continuous", "integer", "categorical", "boolean"]
@@ -93,19 +94,38 @@ class Table(Space):
         import pandas as pd
 
         if isinstance(raw, Tensor) and raw.dim() == 2 and raw.shape[1] == len(self.columns):
-            return raw.double()  # encoded points are taken as they are
+            return self._refuse_codes(raw.double())  # encoded points are taken as they are
         if self.form == "values" and not isinstance(raw, pd.DataFrame):
             frame = pd.DataFrame({self.columns[0].name: pd.Series(_plain(raw))})
         elif isinstance(raw, pd.DataFrame):
             frame = raw
+        elif isinstance(raw, pd.Series):
+            raise TypeError("data: is a Series, one row or column of a table; pass a DataFrame, such as frame.iloc[[0]]")
         else:
-            frame = pd.DataFrame(raw)
+            frame = pd.DataFrame(_plain(raw))
             if list(frame.columns) == list(range(len(self.columns))):  # a bare array: columns by position
                 frame.columns = pd.Index([c.name for c in self.columns])
+            elif isinstance(frame.columns, pd.RangeIndex):
+                raise ValueError(
+                    f"data: has {frame.shape[1]} columns, but this table has {len(self.columns)}; pass them all, in rows"
+                )
         for column in self.columns:
             if column.name not in frame.columns:
                 raise ValueError(f"data: the column {column.name!r} is missing{perhaps(column.name, frame.columns)}")
         return torch.from_numpy(np.stack([_encode_column(c, frame[c.name]) for c in self.columns], axis=1))
+
+    def _refuse_codes(self, x: Tensor) -> Tensor:
+        """Encoded points (n, columns). Raises ValueError for infinity, and for numbers that no value of a column has."""
+        refuse_infinity(x, "data")
+        for i, column in enumerate(self.columns):
+            codes = x[:, i]
+            odd = (codes != codes.floor()) & ~codes.isnan()
+            if not column.numeric:
+                odd |= (codes < 0) | (codes >= column.n_values)
+            if column.kind != "continuous" and bool(odd.any()):
+                values = "whole numbers" if column.numeric else f"numbered 0 to {column.n_values - 1}"
+                raise ValueError(f"data: the column {column.name!r} holds {float(codes[odd][0]):g}, but its values are {values}")
+        return x
 
     def decode(self, x: Tensor) -> Any:
         import pandas as pd
@@ -115,6 +135,10 @@ class Table(Space):
         if self.form == "values":
             return series[self.columns[0].name].tolist()
         return pd.DataFrame(series)
+
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        return torch.float64
 
     # -- networks ------------------------------------------------------------------------------------------------
 
@@ -158,15 +182,15 @@ class Table(Space):
         return torch.tensor([c.kind == "integer" for c in self.columns])
 
     def from_standardised(self, z: Tensor) -> Tensor:
-        location, scale = (t.to(z) for t in self.location_scale)
-        real = (z * scale + location).double()
+        location, scale = (t.to(z.device) for t in self.location_scale)
+        real = z * scale + location  # float64: far from 0 a network's float32 would round its draws to a few values
         for i, column in enumerate(self.columns):
             if column.kind == "integer":
                 real[:, i] = real[:, i].floor().clamp(column.low, column.high)
         return real
 
     def fit(self, batches: Iterable[Any]) -> Table:
-        moments = Standardisation(len(self.columns))
+        moments = Standardisation([column.name for column in self.columns])
         for x in batches:
             moments.update(x)
         fitted = []
@@ -275,21 +299,23 @@ def _encode_column(column: Column, series: Any) -> np.ndarray:
             raise TypeError(f"data: the column {column.name!r} is {column.kind}, but holds {present.iloc[0]!r}") from error
         if not np.isfinite(values).all():
             raise ValueError(f"data: the column {column.name!r} holds infinity; write NaN if the value is missing")
-        if column.kind != "continuous" and (values != np.floor(values)).any():
-            wrong = values[values != np.floor(values)][0]
-            raise ValueError(f"data: the column {column.name!r} is {column.kind}, but holds {wrong:g}")
+        odd = ~np.isin(values, (0, 1)) if column.kind == "boolean" else values != np.floor(values)
+        if column.kind != "continuous" and odd.any():
+            raise ValueError(f"data: the column {column.name!r} is {column.kind}, but holds {values[odd][0]:g}")
         out[~absent] = values
         return out
     codes = {value: code for code, value in enumerate(column.categories)}
-    items = [codes.get(value, -1) for value in present.tolist()]
-    if -1 in items:
-        unknown = present.tolist()[items.index(-1)]
+    places, found = present.factorize()  # each value is looked up once
+    found = found.tolist()
+    of_found = np.array([codes.get(value, -1) for value in found], dtype=np.int64)
+    if -1 in of_found:
+        unknown = found[of_found.tolist().index(-1)]
         shown = ", ".join(map(repr, column.categories[:8])) + (", ..." if len(column.categories) > 8 else "")
         raise ValueError(
             f"data: the column {column.name!r} holds {unknown!r}, a category not seen in training (known: {shown})"
             f"{perhaps(unknown, column.categories)}"
         )
-    out[~absent] = items
+    out[~absent] = of_found[places]
     return out
 
 
@@ -304,7 +330,7 @@ def _decode_column(column: Column, values: np.ndarray) -> Any:
         filled[absent] = pd.NA
     else:
         known = (False, True) if column.kind == "boolean" else column.categories
-        filled = np.array([None if gone else known[int(v)] for v, gone in zip(values, absent, strict=True)], dtype=object)
+        filled = np.array([*known, None], dtype=object)[np.where(absent, len(known), values).astype(np.int64)]
     if column.dtype == "category":
         return pd.Categorical(filled, categories=list(column.categories), ordered=column.ordered)
     return pd.Series(filled).astype(column.dtype)  # type: ignore[call-overload]

@@ -103,6 +103,14 @@ class BPE:
         return {"kind": "bpe", "json": self._tokenizer.to_str()}
 
 
+def texts_of(raw: Any) -> list[str]:
+    """A list of strings, checked. Raises TypeError where something else is among them."""
+    wrong = next((item for item in raw if not isinstance(item, str)), None)
+    if wrong is not None:
+        raise TypeError(f"data: a list of strings also holds {wrong!r}; make every item a string")
+    return list(raw)
+
+
 def tokenizer_of(texts: list[str], kind: str) -> Tokenizer:
     """A tokenizer for texts: "characters", "bytes", "bpe" or "bpe:N" for a vocabulary of N."""
     name, _, size = kind.partition(":")

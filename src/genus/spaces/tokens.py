@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor
+from genus.spaces.arrays import as_tensor, listed
 from genus.spaces.ragged import Ragged
 from genus.spaces.space import Encoded, Space
-from genus.spaces.tokenizers import Tokenizer, tokenizer_from
+from genus.spaces.tokenizers import Tokenizer, texts_of, tokenizer_from
 
 
 class Tokens(Space):
@@ -34,8 +34,10 @@ class Tokens(Space):
         if vocabulary is None and self.tokenizer is None:
             raise ValueError("Tokens: pass vocabulary=, the number of different tokens, or a tokenizer")
         self.vocabulary = self.tokenizer.vocabulary if self.tokenizer else int(vocabulary or 0)
-        if (vocabulary is not None and vocabulary != self.vocabulary) or self.vocabulary < 1:
-            raise ValueError(f"Tokens: vocabulary={vocabulary} does not fit: expected {max(self.vocabulary, 1)}")
+        if self.vocabulary < 1:
+            raise ValueError("Tokens: holds no tokens, for every text is empty; pass one that is not")
+        if vocabulary is not None and vocabulary != self.vocabulary:
+            raise ValueError(f"Tokens: vocabulary={vocabulary} does not fit: expected {self.vocabulary}")
         if ends and length is not None:
             raise ValueError("Tokens: points of one length need no end token; pass ends=False")
         self.length, self.ends = length, ends
@@ -51,11 +53,16 @@ class Tokens(Space):
     def levels(self) -> int:
         return self.n_symbols
 
+    @property
+    def encoded_dtype(self) -> torch.dtype:
+        return torch.int64
+
     def encode(self, raw: Any) -> Encoded:
-        if isinstance(raw, Ragged):
-            return raw
-        if self.tokenizer is not None and _is_text(raw):
-            sequences = [self.tokenizer.encode(text) for text in ([raw] if isinstance(raw, str) else raw)]
+        raw = listed(raw)
+        if isinstance(raw, Ragged):  # of this space, with end tokens, or without any
+            sequences = [s[:-1] if self.ends and len(s) and bool(s[-1] == self.vocabulary) else s for s in raw]
+        elif self.tokenizer is not None and _is_text(raw):
+            sequences = [self.tokenizer.encode(text) for text in ([raw] if isinstance(raw, str) else texts_of(raw))]
         elif isinstance(raw, list | tuple):
             sequences = [as_tensor(sequence) if len(sequence) else torch.zeros(0, dtype=torch.int64) for sequence in raw]
         else:
@@ -86,12 +93,16 @@ class Tokens(Space):
     def encode_prompt(self, prompt: Any) -> Tensor:
         """One prompt (text or whole numbers) as tokens (length,), without an end."""
         if isinstance(prompt, str):
+            if self.tokenizer is None and not prompt:
+                return torch.zeros(0, dtype=torch.int64)
             if self.tokenizer is None:
                 raise TypeError("prompt: this model learned whole numbers, not text; pass a list of tokens")
             return self.tokenizer.encode(prompt)
-        if not hasattr(prompt, "__len__"):
+        if not hasattr(prompt, "__len__") or isinstance(prompt, bytes):
             raise TypeError(f"prompt={prompt!r} is of type {type(prompt).__name__}; pass text, or a list of tokens")
         tokens = as_tensor(prompt, "prompt") if len(prompt) else torch.zeros(0, dtype=torch.int64)
+        if tokens.dim() != 1:
+            raise ValueError(f"prompt: has shape {tuple(tokens.shape)}; pass one row of tokens, or a list of rows")
         if len(tokens) and (tokens.is_floating_point() or int(tokens.min()) < 0 or int(tokens.max()) >= self.vocabulary):
             raise ValueError(f"prompt: holds something else than whole numbers from 0 to {self.vocabulary - 1}")
         return tokens.long()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from genus.data.named.registry import named
 from genus.data.readers import Raw
-from genus.fields import perhaps
+from genus.fields import check_count, perhaps
 from genus.randomness import generator
 from genus.spaces import Reals
 
@@ -136,10 +136,9 @@ def _register(name: str) -> None:
         licence="none needed",
     )
     def load(n: int = EXAMPLES, seed: int = 0) -> Raw:
-        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-            raise ValueError(f"n={n!r} must be a whole number of points, at least 1")
+        n = check_count("n", n, 1)
         toy = make()
-        return Raw(toy.sample(int(n), seed, name), space=Reals((2,)), entropy=toy.entropy)
+        return Raw(toy.sample(n, seed, name), space=Reals((2,)), entropy=toy.entropy)
 
 
 def _mixture(nodes: Tensor, sigma: float, entropy: float) -> Toy:

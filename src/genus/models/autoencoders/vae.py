@@ -76,7 +76,7 @@ class VAE(LearnsByGradient, CanSample, HasElbo, HasLatent, Conditional):
         """log p(x|z) at one z ~ q(z|x), and KL(q(z|x) || p(z)): (n,) each, nats."""
         mean, log_variance = self.posterior(x, g)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        cost = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+        cost = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)  # KL of variances, not of deviations
         return self.observation.log_prob(self.decoder(z, g), x), cost
 
     def loss(self, x: Tensor, g: Tensor | None) -> Tensor:

@@ -19,7 +19,7 @@ from genus.data import Examples
 from genus.fields import Count, Depth, Share
 from genus.learning import LearnsByGradient, Recipe
 from genus.learning.batches import Batches, Shuffled, Windows
-from genus.model import CanGenerate, Conditional, HasLogProb
+from genus.model import CanGenerate, Conditional, Decoding, HasLogProb
 from genus.networks.attention import CausalTransformer, Decoder
 from genus.sampling.decoding import beam_search, generate
 from genus.spaces import Binary, Encoded, Images, Ragged, Space, Tokens
@@ -124,29 +124,20 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
-    def continue_from(
-        self,
-        prompts: Tensor,
-        g: Tensor | None,
-        max_new_tokens: int,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        num_beams: int = 1,
-        length_penalty: float = 1.0,
-    ) -> Tensor:
-        if num_beams > 1:
-            prompts = prompts.repeat_interleave(num_beams, 0)
-            g = None if g is None else g.repeat_interleave(num_beams, 0)
+    def continue_from(self, prompts: Tensor, g: Tensor | None, max_new_tokens: int, how: Decoding) -> Tensor:
+        if how.num_beams > 1:
+            prompts = prompts.repeat_interleave(how.num_beams, 0)
+            g = None if g is None else g.repeat_interleave(how.num_beams, 0)
         decoder = Decoder(self.network, len(prompts), g)
         start = prompts.new_full((len(prompts), 1), self.n_symbols)
         logits = decoder.read(torch.cat([start, prompts], 1))[:, : self.n_symbols]
-        if num_beams > 1:
-            step = lambda token, rows: decoder.step(token, rows)[:, : self.n_symbols]  # noqa: E731
-            found, _ = beam_search(step, logits, max_new_tokens, num_beams, length_penalty=length_penalty, end=self.end_token)
+        if how.num_beams > 1:
+            found, _ = beam_search(
+                lambda token, rows: decoder.step(token, rows)[:, : self.n_symbols],
+                logits, max_new_tokens, how.num_beams, length_penalty=how.length_penalty, end=self.end_token,
+            )  # fmt: skip
             return found[:, 0]
         return generate(
             lambda token: decoder.step(token)[:, : self.n_symbols],
-            logits, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, end=self.end_token,
+            logits, max_new_tokens, temperature=how.temperature, top_k=how.top_k, top_p=how.top_p, end=self.end_token,
         )  # fmt: skip

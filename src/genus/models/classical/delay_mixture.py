@@ -14,7 +14,8 @@ from genus.learning.lengths import KeepsLengths
 from genus.model import Forecasts, HasLogProb
 from genus.probability import gaussians
 from genus.sampling.decoding import draw
-from genus.spaces import Encoded, Ragged, Reals, Sequence, Space
+from genus.spaces import Encoded, Ragged, Sequence, Space
+from genus.spaces.arrays import probability_flaw
 
 
 class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
@@ -42,8 +43,8 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
         if (reason := super().refuses(space)) is not None:
             return reason
         assert isinstance(space, Sequence)
-        if not isinstance(space.item, Reals) or space.item.discrete:
-            return f"its steps must be real numbers, not points of {space.item!r}; pass floats"
+        if not space.item.continuous or bool(space.item.integer_coordinates.any()):
+            return f"its steps must be real numbers, not points of {space.item!r}; make them floats, or use HiddenMarkov"
         if space.length is not None and space.length <= self.delay:
             return f"delay={self.delay}, but the sequences have {space.length} steps; use a smaller delay"
         return space.complaint()
@@ -89,13 +90,16 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
     def _mixture(self) -> tuple[Tensor, Tensor, Tensor, Any]:
         return self.weights.log(), self.means, self.covariances, self.covariance_type
 
+    def flaw(self) -> str | None:
+        return super().flaw() or probability_flaw("weights", self.weights) or gaussians.flaw(self.covariances, self.covariance_type)
+
     # -- windows ------------------------------------------------------------------------------------------------
 
     def _standardised(self, x: Encoded, dtype: torch.dtype) -> tuple[Ragged, Tensor]:
         """The steps as z (total, dims), and log|dz/dx| of each (total,)."""
         series = x if isinstance(x, Ragged) else Ragged.of_rows(x)
-        z, log_det = self.item.standardise(series.values.reshape(len(series.values), -1).to(dtype))
-        return Ragged(z, series.offsets), log_det
+        z, log_det = self.item.standardise(series.values.reshape(len(series.values), self.item.dims))
+        return Ragged(z.to(dtype), series.offsets), log_det.to(dtype)
 
     def _windows(self, series: Ragged) -> tuple[Tensor, Tensor]:
         """The windows of delay + 1 steps (windows, (delay + 1) * dims), and the number of the series of each."""
@@ -135,7 +139,8 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
 
     def continue_series(self, x: Tensor, steps: int, n: int) -> Tensor:
         self.refuse_missing(x)
-        z, _ = self.item.standardise(x.reshape(len(x), -1).to(self.means.dtype))
+        x = x[-self.delay :]  # the rest says nothing
+        z, _ = self.item.standardise(x.reshape(len(x), self.item.dims).to(self.means.dtype))
         return self._roll(z.expand(n, *z.shape), steps)
 
     def _roll(self, z: Tensor, steps: int) -> Tensor:

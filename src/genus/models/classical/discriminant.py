@@ -34,13 +34,14 @@ class _Discriminant(LearnsFromLabels, HasDensity, Completes):
 
     def class_statistics(self, z: Tensor, membership: Tensor) -> dict[str, Tensor]:
         if self.shrinkage != "auto":
-            return gaussians.weighted_statistics(z, membership, self.means, self.covariances, self.kind)
+            sums_of = gaussians.weighted_statistics if self.kind == "tied" else _sums_of_each
+            return sums_of(z, membership, self.means, self.covariances, self.kind)
         if z.isnan().any():
             raise ValueError("shrinkage='auto': is worked out on complete rows, but the data hold missing values; pass a number")
         means, covariances = gaussians.standard(self.n_classes, z.shape[1], "full", z.device)
         features = torch.cat([torch.ones_like(z[:, :1]), z, z.square()], 1).double()  # (n, F = 1 + 2 D)
-        fourth = torch.stack([features[of.bool()].T @ features[of.bool()] for of in membership])  # (C, F, F)
-        return {**gaussians.weighted_statistics(z, membership, means, covariances, "full"), "fourth": fourth}
+        fourth = torch.stack([rows.T @ rows for of in membership.bool() for rows in [features[of]]])  # (C, F, F)
+        return {**_sums_of_each(z, membership, means, covariances, "full"), "fourth": fourth}
 
     def solve(self, statistics: dict[str, Tensor]) -> None:
         scale = self.fitted_space.location_scale[1].to(self.means)  # shrinkage is in the data's own units
@@ -74,10 +75,7 @@ class _Discriminant(LearnsFromLabels, HasDensity, Completes):
         return self.fill_density(x, lambda z: gaussians.fill(z, self.prior.log(), self.means, self.covariances, self.kind))
 
     def flaw(self) -> str | None:
-        numbers = (self.means, self.covariances)
-        if not all(bool(part.isfinite().all()) for part in numbers) or torch.linalg.cholesky_ex(self.covariances).info.any():
-            return "the means and covariances of the classes are those of no Gaussians"
-        return super().flaw()
+        return super().flaw() or gaussians.flaw(self.covariances, self.kind)
 
     def _joint_density(self, z: Tensor) -> Tensor:
         """log pi_c N(z; c), (n, C)."""
@@ -94,6 +92,7 @@ class LinearDiscriminant(_Discriminant):
 
     Shrinkage mixes a covariance S with equal variances, (1 - a) S + a tr(S)/d I, in the data's units as scikit-learn does;
     "auto" finds a for each class, its columns standardised. Missing values are integrated out exactly.
+
     Fisher 1936; Ledoit & Wolf 2004; Hastie, Tibshirani & Friedman 2009, section 4.3.
     """
 
@@ -129,10 +128,21 @@ class QuadraticDiscriminant(_Discriminant):
 
     Shrinkage mixes each covariance S with equal variances, (1 - a) S + a tr(S)/d I, in the data's units as scikit-learn
     does; "auto" finds a for each class, its columns standardised. Missing values are integrated out exactly.
+
     Smith 1946; Ledoit & Wolf 2004; Friedman 1989; Hastie, Tibshirani & Friedman 2009, section 4.3.
     """
 
     kind: ClassVar[Kind] = "full"
+
+
+def _sums_of_each(z: Tensor, membership: Tensor, means: Tensor, covariances: Tensor, kind: Kind) -> dict[str, Tensor]:
+    """`gaussians.weighted_statistics` class by class, so that each row is squared for its own class alone."""
+    parts = [
+        gaussians.weighted_statistics(rows, rows.new_ones(1, len(rows)), mean[None], covariance[None], kind)
+        for of, mean, covariance in zip(membership.bool(), means, covariances, strict=True)
+        for rows in [z[of]]
+    ]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _shrunk(covariances: Tensor, scale: Tensor, shares: float | Tensor) -> Tensor:

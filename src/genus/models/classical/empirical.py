@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genus.learning import LearnsByMemory
 from genus.model import CanSample
-from genus.spaces import Encoded, Ragged, Sequence, Space, Table, Tokens
+from genus.spaces import Encoded, Ragged, Sequence, Space, Tokens
 
 
 class Empirical(LearnsByMemory, CanSample):
@@ -17,8 +17,8 @@ class Empirical(LearnsByMemory, CanSample):
 
         p(x) = 1/n sum_i [x = x_i]
 
-    It takes any data and invents nothing, so it is the baseline of everything that samples: what copies the training
-    data looks like to a yardstick. Missing values are drawn as what they are, missing.
+    It takes any data and invents nothing, so it is the baseline of everything that samples: it shows what a yardstick makes
+    of mere copies of the training data. Missing values are drawn as what they are, missing.
 
     The bootstrap: Efron 1979.
     """
@@ -27,9 +27,7 @@ class Empirical(LearnsByMemory, CanSample):
     data_sized: ClassVar[tuple[str, ...]] = ("values", "offsets")
 
     def build(self, space: Space) -> None:
-        item = space.item if isinstance(space, Sequence) else space
-        real = isinstance(item, Table) or not item.discrete
-        self.register_buffer("values", torch.zeros(0, *space.shape, dtype=torch.float64 if real else torch.int64))
+        self.register_buffer("values", torch.zeros(0, *space.shape, dtype=space.encoded_dtype))
         self.register_buffer("offsets", torch.zeros(0, dtype=torch.int64))  # of Ragged points; else none
 
     def remember(self, kept: Encoded) -> None:

@@ -93,9 +93,7 @@ class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasL
         return self.fitted_space.from_standardised(self.mean + z.to(self.dtype) @ self.loadings.T)
 
     def flaw(self) -> str | None:
-        if not all(bool(t.isfinite().all()) for t in self._factors) or not bool((self.noise > 0).all()):
-            return "mean and loadings must be numbers, and noise above 0"
-        return super().flaw()
+        return super().flaw() or factors.flaw(self._factors)
 
     @property
     def components(self) -> Tensor:

@@ -18,6 +18,8 @@ class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
 
         log p(x) = -1/2 (x - mu)' Sigma^-1 (x - mu) - 1/2 log det(2 pi Sigma),   mu = mean,  Sigma = U S^2 U' / n
 
+    where U S V' is the singular value decomposition of the n centred points, as columns: S is squared, and divided by n.
+
     The maximum of the likelihood, in closed form: Gauss 1809; Anderson 1957.
     """
 
@@ -48,3 +50,6 @@ class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
         return self.fill_density(
             x, lambda z: gaussians.fill(z, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full")
         )
+
+    def flaw(self) -> str | None:
+        return super().flaw() or gaussians.flaw(self.covariance[None], "full")

@@ -86,5 +86,8 @@ class GaussianMixture(MixtureModel, HasDensity):
         d = self.fitted_space.dims
         return super().degrees_of_freedom + (d * (d + 1) // 2 if self.covariance_type == "tied" else 0)
 
+    def flaw(self) -> str | None:
+        return super().flaw() or gaussians.flaw(self.covariances, self.covariance_type)
+
     def _parameters_of(self) -> tuple[Tensor, Tensor, Tensor, Any]:
         return self.weights.log(), self.means, self.covariances, self.covariance_type

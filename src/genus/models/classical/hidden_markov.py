@@ -12,7 +12,7 @@ from torch import Tensor
 from genus.fields import Count, NonNegative
 from genus.learning import LearnsByEM
 from genus.learning.lengths import KeepsLengths
-from genus.model import CanGenerate, Completes, Forecasts, HasLogProb
+from genus.model import CanGenerate, Completes, CountsParameters, Decoding, Forecasts, HasLogProb
 from genus.probability.components import CategoricalComponents, ColumnComponents, Components, GaussianComponents
 from genus.probability.components.mixture import MixtureComponents
 from genus.probability.forward_backward import (
@@ -25,8 +25,10 @@ from genus.probability.forward_backward import (
     smoothed,
     viterbi,
 )
-from genus.sampling import decoding
+from genus.probability.statistics import add_up
+from genus.sampling.decoding import go_on
 from genus.spaces import Binary, Encoded, Ragged, Reals, Sequence, Space, Table, Tokens
+from genus.spaces.arrays import probability_flaw
 
 NUMBERS = 2**21  # states times items that the recursions take at once
 START_ITEMS = 20_000  # items that emissions start from
@@ -50,7 +52,7 @@ class Batch(list[Group]):
         return sum(group.z.nbytes + group.items.nbytes + group.trellis.nbytes for group in self)
 
 
-class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb, Completes):
+class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParameters, HasLogProb, Completes):
     """Hidden Markov model: a sequence is emitted by a hidden state that moves from step to step as a Markov chain.
 
         p(x) = sum_z p(z_1) p(x_1 | z_1) prod_t p(z_t | z_t-1) p(x_t | z_t)
@@ -100,13 +102,12 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb,
         self.emissions: Components = MixtureComponents(make, K, self.n_components) if self.emission == "mixture" else make(K)
 
     def flaw(self) -> str | None:
-        for name, buffer in self.named_buffers():
-            if not bool(buffer.isfinite().all()):
-                return f"{name} holds NaN or infinity"
-            rows_of_probabilities = name in ("start_probabilities", "transition_matrix", "emissions.weights")
-            if rows_of_probabilities and not bool((buffer >= 0).all() and ((buffer.sum(-1) - 1).abs() < 1e-6).all()):
-                return f"{name} must be probabilities that sum to one"
-        return self.emissions.flaw() or super().flaw()
+        return (
+            super().flaw()
+            or probability_flaw("start_probabilities", self.start_probabilities)
+            or probability_flaw("rows of transition_matrix", self.transition_matrix)
+            or self.emissions.flaw()
+        )
 
     # -- learning ------------------------------------------------------------------------------------------------
 
@@ -139,19 +140,18 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb,
         self._set_chain(start, transitions)
 
     def expect(self, batch: Batch) -> dict[str, Tensor]:
-        total: dict[str, Tensor] = {}
-        for group in batch:
-            log_p, posterior, transitions = smoothed(self.chain, self.emissions.log_prob(group.z), group.trellis)
-            sums = {
-                "log_likelihood": log_p.sum(),
-                "count": posterior.sum(1, dtype=torch.float64),
-                "start": posterior[:, group.trellis.heads].sum(1, dtype=torch.float64),
-                "transitions": transitions,
-            }
-            emitted = self.emissions.statistics(group.z, posterior)
-            for name, value in (sums | {f"emissions.{name}": value for name, value in emitted.items()}).items():
-                total[name] = total[name] + value if name in total else value
-        return total
+        return add_up(map(self._expected, batch))
+
+    def _expected(self, group: Group) -> dict[str, Tensor]:
+        log_p, posterior, transitions = smoothed(self.chain, self.emissions.log_prob(group.z), group.trellis)
+        sums = {
+            "log_likelihood": log_p.sum(),
+            "count": posterior.sum(1, dtype=torch.float64),
+            "start": posterior[:, group.trellis.heads].sum(1, dtype=torch.float64),
+            "transitions": transitions,
+        }
+        emitted = self.emissions.statistics(group.z, posterior)
+        return sums | {f"emissions.{name}": value for name, value in emitted.items()}
 
     def maximise(self, statistics: dict[str, Tensor]) -> None:
         self._set_chain(statistics["start"] + self.smoothing, statistics["transitions"] + self.smoothing)
@@ -212,7 +212,7 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb,
         """What `answer` says of every item of x, in the order of the items."""
         batch = self.coordinates(x, None, torch.float64)
         answers = torch.cat([answer(group, self.emissions.log_prob(group.z)) for group in batch])
-        return answers[torch.cat([group.items for group in batch]).argsort()]
+        return torch.empty_like(answers).index_copy_(0, torch.cat([group.items for group in batch]), answers)
 
     # -- draws ---------------------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb,
     def _draw_tokens(self, n: int, space: Tokens) -> Encoded:
         lengths = None if space.ends else self.draw_lengths(n)
         longest = LONGEST if lengths is None else int(lengths.max())
-        tokens = self.continue_from(torch.empty(n, 0, dtype=torch.int64, device=self.device), None, longest)
+        tokens = self.continue_from(torch.empty(n, 0, dtype=torch.int64, device=self.device), None, longest, Decoding())
         if not space.ragged:
             return tokens
         if lengths is None:
@@ -253,24 +253,13 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb,
         if not x.shape[1]:
             return self.start_probabilities.expand(len(x), -1)
         alpha = self._answers(x, lambda group, log_b: filtered(self.chain, log_b, group.trellis)[1].T)
-        return alpha.unflatten(0, x.shape[:2])[:, -1] @ self.transition_matrix
+        return alpha.unflatten(0, x.shape[:2])[:, -1].double() @ self.transition_matrix
 
     def continue_series(self, x: Tensor, steps: int, n: int) -> Tensor:
         ahead = self._ahead(x[None]).expand(n, -1)
         return self.emissions.draw(self._roll(ahead, steps).flatten()).unflatten(0, (n, steps))  # type: ignore[union-attr]
 
-    def continue_from(
-        self,
-        prompts: Tensor,
-        g: Tensor | None,
-        max_new_tokens: int,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        num_beams: int = 1,
-        length_penalty: float = 1.0,
-    ) -> Tensor:
+    def continue_from(self, prompts: Tensor, g: Tensor | None, max_new_tokens: int, how: Decoding) -> Tensor:
         """The states are summed out: what is carried from token to token is p(z_t | tokens so far)."""
         space, A = self.fitted_space, self.transition_matrix
         symbols = torch.arange(space.levels, device=self.device)  # type: ignore[attr-defined]
@@ -280,11 +269,7 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, HasLogProb,
             state = state * p[:, token].T
             return state / state.sum(1, keepdim=True) @ A
 
-        return decoding.go_on(
-            self._ahead(prompts), advance, lambda state: (state @ p).log(), max_new_tokens,
-            temperature=temperature, top_k=top_k, top_p=top_p, num_beams=num_beams, length_penalty=length_penalty,
-            end=space.vocabulary if space.ends else None,  # type: ignore[attr-defined]
-        )  # fmt: skip
+        return go_on(self._ahead(prompts), advance, lambda state: (state @ p).log(), max_new_tokens, how, self.end_token)
 
     def fill(self, x: Any) -> Any:
         """States are drawn backwards given all that is known, then what is missing given them."""

@@ -12,6 +12,7 @@ from genus.fields import Count, NonNegative
 from genus.learning import LearnsInClosedForm
 from genus.learning.passes import Passes
 from genus.model import CanSample, Completes, HasLogProb
+from genus.probability.incomplete_counts import Chain, Joint, expected_counts, marginal, ravel
 from genus.sampling.inverse_cdf import discrete
 from genus.spaces import Binary, Column, Encoded, Images, Reals, Sequence, Space, Table, Tokens
 
@@ -37,16 +38,23 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
     room. Where the space knows no range (real numbers, plain whole numbers) `bins` cells share the range of the data and
     one more cell, as wide as all of them, lies at either end for what the data missed; beyond, the density is zero (-inf).
 
-    Pearson 1895; smoothing: Lidstone 1920, Perks 1947.
+    Missing values (NaN) are summed out exactly of what is scored. Of what is learned, too: where coordinates are independent
+    each is counted where it is known; else EM finds the tables that make what is known likeliest, by steps that need no
+    further pass over the data (`genus.probability.incomplete_counts`).
+
+    Pearson 1895; smoothing: Lidstone 1920, Perks 1947; missing values: Baum & Eagon 1967, Little & Rubin 2002, chapter 13.
     """
 
     spaces: ClassVar = (Reals, Table, Images, Binary, Tokens, Sequence)
+    takes_missing: ClassVar[bool] = True
     data_sized: ClassVar[tuple[str, ...]] = ("log_p",)
     sample_chunk: ClassVar[int] = 1024
 
     bins: Count = 10  # intervals of a real number, and of whole numbers that have too many values for a cell each
     factorisation: Literal["auto", "joint", "independent", "markov"] = "auto"  # which cells have a table of their own
     smoothing: NonNegative = 1.0  # points added to each table, spread evenly over its cells so that none is impossible
+
+    _lacking: tuple[int, ...] = ()  # coordinates that some point of the data has no value of
 
     def refuses(self, space: Space) -> str | None:
         if space.ragged:
@@ -61,9 +69,10 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         self.register_buffer("log_p", torch.zeros(0, dtype=torch.float64))  # of the cells of all tables, end to end
 
     def coordinates(self, x: Tensor, g: Tensor | None, dtype: torch.dtype) -> Tensor:
-        return x.flatten(1)
+        return x.reshape(len(x), -1)
 
     def survey(self, passes: Passes) -> None:
+        self._lacking = tuple(passes.lacking())
         whole, low, high = (t.to(self.device) for t in _axes(self.fitted_space))
         if bool(self._open.any()):
             least, most = (t.double() for t in passes.extremes(lambda flat: flat))
@@ -73,46 +82,48 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         values = high - low
         narrow = torch.where(values <= MOST_VALUES, 1.0, (values / self.bins).ceil())
         self.low, self.high, self.width = low.double(), high.double(), torch.where(whole, narrow, values / self.bins)
-        if sum(self._sizes) > MOST_CELLS:
-            digits = len(str(sum(self._sizes))) - 1
+        needed = sum(self._sizes) if self._known is None else self._known.size
+        if needed > MOST_CELLS:
+            missing = " for data with missing values (NaN)" if self._lacking else ""
             raise ValueError(
-                f"factorisation={self.factorisation!r} needs some 1e{digits} cells, more than {MOST_CELLS:,}; "
+                f"factorisation={self.factorisation!r} needs some 1e{len(str(needed)) - 1} cells{missing}, more than {MOST_CELLS:,}; "
                 "use fewer bins, or factorisation='independent'"
             )
 
     def statistics(self, batch: Tensor) -> dict[str, Tensor]:
-        counts = torch.zeros(sum(self._sizes), dtype=torch.int64, device=batch.device)
+        known = self._known
+        counts = torch.zeros(sum(self._sizes) if known is None else known.size, dtype=torch.int64, device=batch.device)
         for rows in batch.split(max(1, AT_ONCE // batch.shape[1])):
-            index = self._index(self._cells_of(rows.double())[0])
-            counts += torch.bincount(index.flatten(), minlength=len(counts))
+            cells, _ = self._cells_of(rows.double())
+            if known is None:
+                index = self._index(cells)
+                counts += torch.bincount(index[cells >= 0] if self._lacking else index.flatten(), minlength=len(counts))
+            else:
+                counts += known.count(cells)
         return {"counts": counts.double()}
 
     def solve(self, statistics: dict[str, Tensor]) -> None:
-        tables = []
-        for counts, cells in zip(statistics["counts"].split(self._sizes), self._lasts):
-            rows = counts.reshape(-1, cells) + self.smoothing / cells
-            total = rows.sum(1, keepdim=True)
-            tables.append(torch.where(total > 0, rows / total, 1 / cells).flatten())  # a row that nothing led to is even
-        self.log_p = torch.cat(tables).log()
+        counts = statistics["counts"]
+        if self._known is not None:
+            start = torch.ones(sum(self._sizes), dtype=torch.float64, device=self.device)
+            counts = expected_counts(self._known.log_likelihood(counts), self._smoothed, start)
+        self.log_p = self._smoothed(counts).log()
 
     def log_prob_of(self, x: Tensor, g: Tensor | None) -> Tensor:
-        cells, inside = self._cells_of(x.flatten(1).double())
-        log_p = self.log_p[self._index(cells)].sum(1) - self._intervals(cells)[1].log().sum(1)
-        return torch.where(inside.all(1), log_p, -math.inf)
+        cells, inside = self._cells_of(x.reshape(len(x), -1).double())
+        log_volume = torch.where(cells < 0, 0.0, self._intervals(cells)[1].log()).sum(1)
+        return torch.where(inside.all(1), self._log_p_of(cells) - log_volume, -math.inf)
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
         return self._point_of(self._draw_cells(torch.full((n, len(self.low)), -1, device=self.device)))
 
     def fill(self, x: Tensor) -> Tensor:
-        flat = x.flatten(1).double()
-        unknown = flat.isnan()
-        cells, inside = self._cells_of(torch.where(unknown, self.low, flat))
-        if not bool((inside | unknown).all()):
-            raise ValueError(f"data: row {int((~(inside | unknown)).any(1).nonzero()[0])} {IMPOSSIBLE}")
-        known = torch.where(unknown, -1, cells)
-        parts = [self._draw_cells(some) for some in known.split(max(1, MOST_CELLS // sum(self._cells)))]
+        cells, inside = self._cells_of(x.reshape(len(x), -1).double())
+        if not bool(inside.all()):
+            raise ValueError(f"data: row {int((~inside).any(1).nonzero()[0])} {IMPOSSIBLE}")
+        parts = [self._draw_cells(some) for some in cells.split(max(1, MOST_CELLS // sum(self._cells)))]
         drawn = self._point_of(torch.cat(parts))
-        return torch.where(unknown.reshape(x.shape), drawn, x.to(drawn.dtype))
+        return torch.where(x.isnan(), drawn, x.to(drawn.dtype))
 
     def flaw(self) -> str | None:
         _, low, high = _axes(self.fitted_space)
@@ -123,7 +134,7 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
             return "the axes are not those of the space"
         if len(self.log_p) != sum(self._sizes):
             return f"there are {len(self.log_p)} cells, but the axes make {sum(self._sizes)}"
-        sums = torch.cat([table.exp().sum(1) for table in self._tables()])
+        sums = torch.cat([table.exp().sum(1) for table in self._tables(self.log_p)])
         return None if bool(((sums - 1).abs() < 1e-6).all()) else "the probabilities do not add up to one"
 
     # -- cells --------------------------------------------------------------------------------------------------------
@@ -165,17 +176,33 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         lasts = self._lasts
         return [a * b for a, b in zip([1, *lasts], lasts)] if self._tables_of == "markov" else lasts
 
-    def _tables(self) -> list[Tensor]:
-        """log p of each table, (conditions, cells)."""
-        return [table.reshape(-1, cells) for table, cells in zip(self.log_p.split(self._sizes), self._lasts)]
+    @property
+    def _known(self) -> Joint | Chain | None:
+        """What can be known of points that lack values; None where counts of cells tell all, as of independent ones."""
+        if not self._lacking or self._tables_of == "independent":
+            return None
+        return Joint(self._cells, self._lacking) if self._tables_of == "joint" else Chain(self._cells)
+
+    def _tables(self, flat: Tensor) -> list[Tensor]:
+        """Each table of numbers that lie end to end, (conditions, cells)."""
+        return [table.reshape(-1, cells) for table, cells in zip(flat.split(self._sizes), self._lasts)]
+
+    def _smoothed(self, counts: Tensor) -> Tensor:
+        """The probabilities of all tables, of their counts."""
+        tables = []
+        for table in self._tables(counts):
+            rows = table + self.smoothing / table.shape[1]
+            total = rows.sum(1, keepdim=True)
+            tables.append(torch.where(total > 0, rows / total, 1 / table.shape[1]).flatten())  # a row that nothing led to is even
+        return torch.cat(tables)
 
     def _cells_of(self, flat: Tensor) -> tuple[Tensor, Tensor]:
-        """The number of the cell on each axis, and whether the value lies on the axis at all; both (n, d)."""
+        """The number of the cell on each axis, -1 for a missing value, and whether it may lie on the axis; both (n, d)."""
         reach, last = (self.high - self.low) * self._open, self._between - 1
         cells = torch.minimum(((flat - self.low) / self.width).floor().clamp_min(0).long(), last)
         cells = torch.where(flat < self.low, -1, torch.where(flat < self.high, cells, last + 1)) + self._open.long()
-        inside = (flat >= self.low - reach) & (flat < self.high + reach)
-        return torch.where(inside, cells, 0), inside
+        inside, missing = (flat >= self.low - reach) & (flat < self.high + reach), flat.isnan()
+        return torch.where(inside, cells, 0).masked_fill_(missing, -1), inside | missing
 
     def _intervals(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Lower end and length of each cell, (n, d); of whole numbers, the length is how many they are."""
@@ -190,12 +217,25 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         """Where the tables keep these cells, (n, tables)."""
         sizes = torch.tensor(self._cells, device=cells.device)
         if self._tables_of == "joint":
-            strides = torch.tensor([1, *self._cells[:0:-1]], device=cells.device).cumprod(0).flip(0)
-            return (cells * strides).sum(1, keepdim=True)
+            return ravel(cells, self._cells)[:, None]
         starts = torch.tensor([0, *self._sizes[:-1]], device=cells.device).cumsum(0)
         if self._tables_of == "independent":
             return starts + cells
         return starts + cells + sizes * torch.nn.functional.pad(cells[:, :-1], (1, 0))
+
+    def _log_p_of(self, cells: Tensor) -> Tensor:
+        """log p of the known of these cells, (n,)."""
+        unknown = cells < 0
+        if not bool(unknown.any()):
+            return self.log_p[self._index(cells)].sum(1)
+        if self._tables_of == "joint":
+            return marginal(self.log_p.exp(), self._cells, cells).log()
+        if self._tables_of == "independent":
+            return torch.where(unknown, 0.0, self.log_p[self._index(cells.clamp_min(0))]).sum(1)
+        ahead, log_factor = self._look_ahead(cells)
+        first = self._tables(self.log_p)[0].exp()
+        evidence = _evidence(cells[:, 0], first.shape[1], ahead[0])
+        return log_factor if evidence is None else (first * evidence).sum(1).log() + log_factor
 
     def _point_of(self, cells: Tensor) -> Tensor:
         """Encoded points, each anywhere in its cells."""
@@ -204,7 +244,7 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         start, length = self._intervals(cells)
         within = torch.rand_like(length) * length
         flat = start + torch.where(whole, within.floor(), within)
-        return flat.reshape(len(cells), *space.shape).to(_dtype(space))
+        return flat.reshape(len(cells), *space.shape).to(space.encoded_dtype)
 
     # -- drawing ------------------------------------------------------------------------------------------------------
 
@@ -225,15 +265,9 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
 
     def _draw_in_turn(self, known: Tensor) -> Tensor:
         """Along the chain, each cell given the one before and what is known of those behind it."""
-        tables = [table.exp() for table in self._tables()]
+        tables = self._tables(self.log_p.exp())
         chained = self._tables_of == "markov"
-        ahead: list[Tensor | None] = [None] * len(tables)  # p(known cells behind i | cell i) up to a factor, (n, cells)
-        if chained:
-            for i in range(len(tables) - 1, 0, -1):
-                evidence = _evidence(known[:, i], tables[i].shape[1], ahead[i])
-                if evidence is not None:
-                    message = evidence @ tables[i].T
-                    ahead[i - 1] = message / message.amax(1, keepdim=True).clamp_min(1e-300)
+        ahead = self._look_ahead(known)[0] if chained else [None] * len(tables)
         drawn = known.clone()
         for i, table in enumerate(tables):
             weights = table[drawn[:, i - 1]] if chained and i else table.expand(len(known), -1)
@@ -241,6 +275,20 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
             weights = weights if evidence is None else weights * evidence
             drawn[:, i] = _pick(weights, 1)[:, 0]
         return drawn
+
+    def _look_ahead(self, known: Tensor) -> tuple[list[Tensor | None], Tensor]:
+        """p(known cells behind i | cell i) of each place i of the chain, (n, cells), None where nothing is known behind it,
+        but for a factor; and the log of the factors of all places (n,)."""
+        tables = self._tables(self.log_p.exp())
+        ahead: list[Tensor | None] = [None] * len(tables)
+        log_factor = torch.zeros(len(known), dtype=torch.float64, device=known.device)
+        for i in range(len(tables) - 1, 0, -1):
+            evidence = _evidence(known[:, i], tables[i].shape[1], ahead[i])
+            if evidence is not None:
+                message = evidence @ tables[i].T
+                factor = message.amax(1, keepdim=True).clamp_min(1e-300)
+                ahead[i - 1], log_factor = message / factor, log_factor + factor[:, 0].log()
+        return ahead, log_factor
 
 
 def _pick(weights: Tensor, n: int) -> Tensor:
@@ -277,14 +325,3 @@ def _axis(column: Column) -> tuple[float, float]:
     if column.kind == "continuous":
         return math.nan, math.nan
     return (column.low, column.high + 1) if column.kind == "integer" else (0.0, float(column.n_values))
-
-
-def _dtype(space: Space) -> torch.dtype:
-    """Of encoded points."""
-    if isinstance(space, Sequence):
-        return _dtype(space.item)
-    if isinstance(space, Reals):
-        return space.dtype
-    if isinstance(space, Table):
-        return torch.float64
-    return torch.int64 if isinstance(space, Tokens) else torch.uint8 if space.levels <= 256 else torch.int32  # type: ignore[attr-defined]

@@ -10,11 +10,14 @@ from torch import Tensor
 
 from genus.fields import NonNegative, perhaps
 from genus.learning import LearnsInClosedForm
+from genus.learning.passes import Passes
 from genus.model import CanSample, Completes, HasLogProb
-from genus.probability.gaussians import patterns
+from genus.probability.incomplete_counts import Joint, expected_counts, marginal, ravel
+from genus.probability.missing import holes
 from genus.spaces import Binary, Column, Encoded, Space, Table, Tokens
 
 MOST_CELLS = 2**22  # 32 MB of counts
+MOST_KNOWN = 2**24  # different things that can be known of an incomplete row: 128 MB
 AT_ONCE = 2**22  # probabilities looked at together when cells are filled
 
 
@@ -27,12 +30,21 @@ class JointTable(LearnsInClosedForm, CanSample, HasLogProb, Completes):
 
     Everything there is to ask about a few columns is a sum over cells; their number is the product of the columns' levels,
     which is why larger tables need models that say which columns matter to which.
-    Maximum likelihood of a multinomial: Laplace 1774 (s = 1: his rule of succession); Pearson 1904 for contingency tables.
+
+    A row with missing cells (NaN) counts for all combinations that agree with it, each by its share of them: EM, whose steps
+    need no further pass over the data (`genus.probability.incomplete_counts`). Its own probability is P(a).
+
+    Maximum likelihood of a multinomial: Laplace 1774 (s = 1: his rule of succession); Pearson 1904 for contingency tables;
+    missing cells: Little & Rubin 2002, chapter 13.
     """
 
     spaces: ClassVar = (Table, Binary, Tokens)
+    takes_missing: ClassVar[bool] = True
 
     smoothing: NonNegative = 0.0  # pseudo-counts added to every cell, so that none is impossible
+    counts: Tensor
+
+    _lacking: tuple[int, ...] = ()  # columns that some row of the data has no value in
 
     def refuses(self, space: Space) -> str | None:
         if (reason := super().refuses(space)) is not None:
@@ -54,55 +66,69 @@ class JointTable(LearnsInClosedForm, CanSample, HasLogProb, Completes):
     def build(self, space: Space) -> None:
         self.register_buffer("counts", torch.zeros(_n_cells(space), dtype=torch.float64))
 
+    def coordinates(self, x: Tensor, g: Tensor | None, dtype: torch.dtype) -> Tensor:
+        return x.reshape(len(x), -1)
+
+    def survey(self, passes: Passes) -> None:
+        self._lacking = tuple(axis for axis in passes.lacking() if self._levels[axis] > 1)
+        if (known := self._known.size) > MOST_KNOWN:
+            raise ValueError(
+                f"data: holds missing values (NaN) in {len(self._lacking)} columns, and {known:.3g} different things may be known "
+                f"of a row, more than {MOST_KNOWN}; fill some of these columns, drop them, or use a Mixture"
+            )
+
     def statistics(self, batch: Tensor) -> dict[str, Tensor]:
-        cells, known = self._cells(batch.reshape(len(batch), -1))
-        return {"counts": torch.bincount(cells[known], minlength=len(self.counts)).double()}
+        codes, possible = self._codes(batch)
+        return {"counts": self._known.count(codes[possible]).double()}
 
     def solve(self, statistics: dict[str, Tensor]) -> None:
-        self.counts = statistics["counts"]
+        counts = statistics["counts"]
+        if self._lacking:
+            start = torch.ones(math.prod(self._levels), dtype=torch.float64, device=self.device)
+            counts = expected_counts(self._known.log_likelihood(counts), self._smoothed, start)
+        self.counts = counts
 
     def flaw(self) -> str | None:
-        if not bool((self.counts >= 0).all()) or not 0 < float(self.counts.sum()) < math.inf:
-            return "the counts of the table are none"
-        return super().flaw()
+        sound = bool((self.counts >= 0).all()) and 0 < float(self.counts.sum()) < math.inf
+        return super().flaw() or (None if sound else "counts must be at least 0, and not all 0")
 
     @property
     def probabilities(self) -> Tensor:
         """P(x) of every cell, an array with an axis a column, float64."""
-        levels = [len(values) for _, values in _columns(self.fitted_space)]
-        smoothed = self.counts + self.smoothing
-        return (smoothed / smoothed.sum()).reshape(levels)
+        return self._smoothed(self.counts).reshape(self._levels)
+
+    def _smoothed(self, counts: Tensor) -> Tensor:
+        smoothed = counts + self.smoothing
+        return smoothed / smoothed.sum()
 
     def log_prob_of(self, x: Tensor, g: Tensor | None) -> Tensor:
-        cells, known = self._cells(x.reshape(len(x), -1))
-        return torch.where(known, self.probabilities.flatten()[cells], 0.0).log()
+        codes, possible = self._codes(x.reshape(len(x), -1))
+        return torch.where(possible, marginal(self._smoothed(self.counts), self._levels, codes), 0.0).log()
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
         drawn = torch.multinomial(self.probabilities.flatten(), n, replacement=True)
         codes = torch.stack(torch.unravel_index(drawn, self.probabilities.shape), 1)  # (n, D)
-        return (codes + self._lows).reshape(n, *self.fitted_space.shape).to(_dtype(self.fitted_space))
+        return (codes + self._lows).reshape(n, *self.fitted_space.shape).to(self.fitted_space.encoded_dtype)
 
     def fill(self, x: Tensor) -> Tensor:
         filled = x.reshape(len(x), -1).to(torch.float64, copy=True)
-        for rows, seen in patterns(filled):
-            if rows is None or seen is None or len(seen) == filled.shape[1]:
-                continue
-            absent = filled[rows[0]].isnan().nonzero()[:, 0]
+        for rows, seen, absent in holes(filled):
             joint = self.probabilities.permute(*seen.tolist(), *absent.tolist())
             levels = joint.shape[len(seen) :]
             weights = joint.reshape(-1, math.prod(levels))  # (combinations of what is known, of what is not)
-            cells, known = self._cells(filled[rows][:, seen], seen)
-            possible = known & (weights.sum(1)[cells] > 0)
+            codes, possible = self._codes(filled[rows])
+            cells = ravel(codes[:, seen], joint.shape[: len(seen)])
+            possible &= weights.sum(1)[cells] > 0
             if not possible.all():
                 names = ", ".join(repr(_columns(self.fitted_space)[i][0]) for i in seen.tolist())
                 raise ValueError(
-                    f"given: these values of {names} never occur in the table together; give fewer, or fit with smoothing"
+                    f"data: these values of {names} never occur in the table together; give fewer, or fit with smoothing"
                 )
             parts = cells.split(max(1, AT_ONCE // weights.shape[1]))
             drawn = torch.cat([torch.multinomial(weights[part], 1)[:, 0] for part in parts])
             values = torch.stack(torch.unravel_index(drawn, levels), 1) + self._lows[absent]
             filled[rows[:, None], absent] = values.double()
-        return filled.reshape(x.shape).to(_dtype(self.fitted_space))
+        return filled.reshape(x.shape).to(self.fitted_space.encoded_dtype)
 
     # -- tables to read -------------------------------------------------------------------------------------------------
 
@@ -140,16 +166,22 @@ class JointTable(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         lows = [c.low if c.kind == "integer" else 0 for c in getattr(self.fitted_space, "columns", ())]
         return torch.tensor(lows or [0] * self.fitted_space.dims, dtype=torch.int64, device=self.counts.device)
 
-    def _cells(self, flat: Tensor, axes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The number of the cell of each row (n, D) in the table of these axes, or of all; and whether there is one."""
-        levels = torch.tensor([len(values) for _, values in _columns(self.fitted_space)], device=flat.device)
-        lows = self._lows
-        if axes is not None:
-            levels, lows = levels[axes], lows[axes]
-        codes = flat.long() - lows
-        known = ((codes >= 0) & (codes < levels)).all(1)
-        strides = levels.flip(0).cumprod(0).flip(0) // levels
-        return torch.where(known, (codes * strides).sum(1), 0), known
+    @property
+    def _levels(self) -> list[int]:
+        """How many values each column has."""
+        return [len(values) for _, values in _columns(self.fitted_space)]
+
+    @property
+    def _known(self) -> Joint:
+        return Joint(self._levels, self._lacking)
+
+    def _codes(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        """The place of each value (n, D) on its axis, -1 for one that is not known; and whether a row has places (n,)."""
+        levels = torch.tensor(self._levels, device=flat.device)
+        unknown = flat.isnan() & (levels > 1)  # of one value there is nothing to know
+        codes = torch.where(flat.isnan(), self._lows, flat).long() - self._lows
+        possible = ((codes >= 0) & (codes < levels)).all(1)
+        return torch.where(possible[:, None], codes, 0).masked_fill(unknown, -1), possible
 
     def _positions(self, names: Any, argument: str) -> list[int]:
         names = [names] if isinstance(names, str | int) else list(names)
@@ -209,8 +241,3 @@ def _n_cells(space: Space) -> int:
         return space.levels**space.dims
     assert isinstance(space, Table)
     return math.prod(int(c.high - c.low) + 1 if c.kind == "integer" else c.n_values for c in space.columns)
-
-
-def _dtype(space: Space) -> torch.dtype:
-    """That of encoded points."""
-    return {Binary: torch.uint8, Tokens: torch.int64}.get(type(space), torch.float64)

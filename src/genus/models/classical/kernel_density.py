@@ -12,9 +12,13 @@ from torch import Tensor
 from genus.fields import Between
 from genus.learning import LearnsByMemory
 from genus.model import CanSample, Completes, HasDensity
-from genus.probability.gaussians import patterns, regress
+from genus.probability.gaussians import regress
+from genus.probability.missing import holes, patterns
 from genus.probability.smoothing_kernels import IN_MEMORY, Kernel
+from genus.sampling.inverse_cdf import discrete
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
+from genus.spaces.arrays import holds_missing
+from genus.spaces.space import names_of
 
 LEFT_OUT = 2000  # points, evenly spaced in the data, whose likelihood chooses a bandwidth
 UNREACHED = -1e4  # nats of a left-out point that no bump reaches, so that fewer of them is better
@@ -29,6 +33,19 @@ class Bumps(NamedTuple):
     points: Tensor
     centre: Tensor
     root: Tensor  # lower triangular (dims, dims), or (dims,) for a diagonal
+
+    def marginal(self, seen: Tensor) -> Bumps:
+        """On the coordinates `seen` alone."""
+        kernel, centre = self.kernel.marginal(len(seen)), self.centre[seen]
+        if self.root.dim() == 1:
+            return Bumps(kernel, self.points[:, seen], centre, self.root[seen])
+        part = Bumps(kernel, self.points, centre, torch.linalg.cholesky(self.root[seen] @ self.root[seen].T))
+        return part._replace(points=part.whiten(self.stretch(self.points)[:, seen] + centre.to(self.points)))
+
+    def as_gaussian(self) -> Bumps:
+        """Gaussian ones of the same covariance, which reach everywhere."""
+        spread = math.sqrt(self.kernel.variance)
+        return Bumps(Kernel(self.kernel.dims, None), self.points / spread, self.centre, self.root * spread)
 
     def whiten(self, z: Tensor) -> Tensor:
         centred = z - self.centre.to(z)
@@ -45,17 +62,38 @@ class Bumps(NamedTuple):
         sums = self.kernel.log_sum(self.points, self.whiten(z))
         return sums - math.log(len(self.points)) - spread.log().sum().to(sums)
 
+    def fill(self, z: Tensor, *, spread: bool = True) -> Tensor:
+        """z (n, dims) with what is missing (NaN) drawn given the rest; without `spread`, at the middle of the bump drawn."""
+        filled = z.clone()
+        for rows, seen, missing in holes(z):
+            known = self.marginal(seen)
+            u = known.whiten(z[rows][:, seen])
+            which = known.choose(u)
+            off = u - known.points[which].to(u)
+            shape = replace(self.kernel, dims=len(missing))
+            noise = shape.draw(len(rows), u) * known.kernel.shrink(off) if spread else u.new_zeros(len(rows), len(missing))
+            values = self.stretch(self.points[which].to(u))[:, missing] + self.centre[missing]
+            if self.root.dim() == 1:
+                values = values + noise * self.root[missing]
+            else:
+                slopes, left = regress(self.root @ self.root.T, "full", seen, missing)
+                assert slopes is not None
+                values = values + known.stretch(off) @ slopes.T + noise @ torch.linalg.cholesky(left).T
+            filled[rows[:, None], missing] = values
+        return filled
+
     def choose(self, u: Tensor) -> Tensor:
         """For each u, the number of the bump it came from: drawn from what each bump gives it."""
         points = self.points.to(u)
         parts = []
         for some in u.split(max(1, IN_MEMORY // len(points))):
-            log_values = self.kernel.log_values(points, some)  # (n, m)
-            if bool((log_values.amax(0) == -math.inf).any()):
+            log_values = self.kernel.log_values(some, points)  # (m, n): it is the same from either end
+            largest = log_values.amax(1, keepdim=True)
+            if bool((largest == -math.inf).any()):
                 raise ValueError(
                     "the density is zero at the known values of a row, so nothing follows from them; use kernel='gaussian'"
                 )
-            parts.append(torch.multinomial(log_values.softmax(0).T, 1)[:, 0])
+            parts.append(discrete(log_values.sub_(largest).exp_(), 1)[:, 0])
         return torch.cat(parts)
 
 
@@ -73,12 +111,16 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
     points run tile by tile: however many points and questions there are, no number is kept for every pair.
 
     Any columns can be drawn given the others, and points with unknown values (NaN) have the density of what is known:
-    both exactly, because the kernels have marginals and conditionals in closed form.
+    both exactly, because the kernels have marginals and conditionals in closed form. Points of the data that lack values
+    have them drawn once: by what they do have, Gaussian bumps on the complete points choose one of these, and its values are
+    taken, of "full" moved along the slope. This is no maximum likelihood, which for bumps of a chosen width would mean little.
 
-    Rosenblatt 1956; Parzen 1962; rules: Scott 1992, Silverman 1986; left-out likelihood: Habbema et al. 1974, Duin 1976.
+    Rosenblatt 1956; Parzen 1962; rules: Scott 1992, Silverman 1986; left-out likelihood: Habbema et al. 1974, Duin 1976;
+    incomplete data: Titterington & Mill 1983, with the draws of Aerts et al. 2002.
     """
 
     spaces: ClassVar = (Reals, Table, Images, Binary, Sequence)
+    takes_missing: ClassVar[bool] = True
     data_sized: ClassVar[tuple[str, ...]] = ("points",)
 
     bandwidth: Width | Literal["scott", "silverman", "likelihood"] = "scott"  # h, or the rule that chooses it
@@ -91,9 +133,6 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
             return "product kernels lie along the columns, but covariance_type='full' turns them; use 'diag' or 'spherical'"
         return super().refuses(space)
 
-    def refuse_missing(self, x: Encoded) -> None:
-        """Takes points with unknown values; it is the data to learn from that must be whole."""
-
     def build(self, space: Space) -> None:
         d = space.dims
         self.register_buffer("points", torch.zeros(0, d))  # in units of a bump
@@ -103,17 +142,39 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
     def remember(self, kept: Tensor) -> None:
         if len(kept) < 2:
             raise ValueError("data: has one row, from which no bandwidth follows; pass more rows")
+        if not holds_missing(kept):
+            self._place(kept)
+            return
+        kept = kept[~kept.isnan().all(1)]  # a point of which nothing is known tells nothing
+        whole = kept[~kept.isnan().any(1)]
+        if len(whole) < 2:
+            raise ValueError(
+                f"data: only {len(whole)} of {len(kept)} rows are without missing values (NaN), and no bandwidth follows from fewer "
+                "than 2; fill some, or use GaussianMixture"
+            )
+        h = self._place(whole)
+        # at the middle, for the bump that a filled point gets spreads it: both together would be too wide
+        filled = self._bumps().as_gaussian().fill(kept.double(), spread=False).to(kept.dtype)
+        # points that share values look likelier than they are: the likeliest h is that of the whole ones, narrowed by the rules' rate
+        narrowed = h * (len(whole) / len(filled)) ** (1 / (filled.shape[1] + 4))
+        self._place(filled, narrowed if self.bandwidth == "likelihood" else None)
+
+    def _place(self, kept: Tensor, h: float | None = None) -> float:
+        """Bumps on these points, of width h, else of that which follows from them; returns it."""
         z = kept.double()
         self.centre = z.mean(0)
         self.root = self._spread(z - self.centre)
         self.points = self._bumps().whiten(z).to(kept.dtype)
-        h = self._bandwidth()
+        h = self._bandwidth() if h is None else h
         self.root, self.points = h * self.root, self.points / h
+        return h
 
     def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
-        parts = [(rows, self._bumps(seen).log_density(z if rows is None else z[rows][:, seen])) for rows, seen in patterns(z)]
-        if parts[0][0] is None:
-            return parts[0][1]
+        bumps, parts = self._bumps(), []
+        for rows, seen in patterns(z):
+            if rows is None or seen is None:
+                return bumps.log_density(z)
+            parts.append((rows, bumps.marginal(seen).log_density(z[rows][:, seen])))
         return torch.cat([values for _, values in parts])[torch.cat([rows for rows, _ in parts]).argsort()]
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
@@ -122,7 +183,7 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
         return self.fitted_space.from_standardised(bumps.stretch(u + bumps.kernel.draw(n, u)) + self.centre)
 
     def fill(self, x: Tensor) -> Tensor:
-        return self.fill_density(x, self._fill)
+        return self.fill_density(x, self._bumps().fill)
 
     def conditional_log_prob(self, x: Any, known: Any) -> Tensor:
         """log p(the other columns | the known columns) of each point, (n,) nats in the data's units, differentiable.
@@ -139,41 +200,11 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
 
     def flaw(self) -> str | None:
         spread = self.root if self.root.dim() == 1 else self.root.diagonal()
-        if len(self.points) < 2 or not all(bool(t.isfinite().all()) for t in (self.points, self.centre, self.root)):
-            return "the points are not finite numbers, or fewer than two"
-        return None if bool((spread > 0).all()) else "a bandwidth is not above zero"
+        sound = len(self.points) >= 2 and bool((spread > 0).all())
+        return super().flaw() or (None if sound else "points must be at least two, and bandwidths above 0")
 
-    def _bumps(self, seen: Tensor | None = None) -> Bumps:
-        """On all coordinates, or their marginals on those `seen`."""
-        whole = Bumps(Kernel.named(self.kernel, len(self.centre), self.product), self.points, self.centre, self.root)
-        if seen is None:
-            return whole
-        kernel, centre = whole.kernel.marginal(len(seen)), self.centre[seen]
-        if self.root.dim() == 1:
-            return Bumps(kernel, self.points[:, seen], centre, self.root[seen])
-        part = Bumps(kernel, self.points, centre, torch.linalg.cholesky(self.root[seen] @ self.root[seen].T))
-        return part._replace(points=part.whiten(whole.stretch(self.points)[:, seen] + centre.to(self.points)))
-
-    def _fill(self, z: Tensor) -> Tensor:
-        whole, filled = self._bumps(), z.clone()
-        for rows, seen in patterns(z):
-            if rows is None or seen is None or len(seen) == z.shape[1]:
-                continue
-            missing = z[rows[0]].isnan().nonzero()[:, 0]
-            known = self._bumps(seen)
-            u = known.whiten(z[rows][:, seen])
-            which = known.choose(u)
-            off = u - known.points[which].to(u)
-            noise = replace(whole.kernel, dims=len(missing)).draw(len(rows), u) * known.kernel.shrink(off)
-            values = whole.stretch(self.points[which].to(u))[:, missing] + self.centre[missing]
-            if self.root.dim() == 1:
-                values = values + noise * self.root[missing]
-            else:
-                slopes, left = regress(self.root @ self.root.T, "full", seen, missing)
-                assert slopes is not None
-                values = values + known.stretch(off) @ slopes.T + noise @ torch.linalg.cholesky(left).T
-            filled[rows[:, None], missing] = values
-        return filled
+    def _bumps(self) -> Bumps:
+        return Bumps(Kernel.named(self.kernel, len(self.centre), self.product), self.points, self.centre, self.root)
 
     def _spread(self, centred: Tensor) -> Tensor:
         """S^1/2, of points (n, d) with mean zero."""
@@ -181,7 +212,13 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
             _, scale = self.fitted_space.location_scale
             return 1 / scale.to(centred)
         if self.covariance_type == "diag":
-            return (centred.square().sum(0) / (len(centred) - 1)).sqrt()
+            spread = (centred.square().sum(0) / (len(centred) - 1)).sqrt()
+            if not bool((spread > 0).all()):  # of all data it would have been refused before
+                raise ValueError(
+                    f"data: column {names_of(spread <= 0)} is constant in the rows without missing values (NaN), from which no "
+                    "bandwidth follows; fill more rows, or use covariance_type='spherical'"
+                )
+            return spread
         root, flat = torch.linalg.cholesky_ex(centred.T @ centred / (len(centred) - 1))
         if bool(flat) or float(root.diagonal().min()) < 1e-7 * float(root.diagonal().max()):
             raise ValueError(

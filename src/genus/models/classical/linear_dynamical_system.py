@@ -12,10 +12,11 @@ from genus.fields import Count
 from genus.forecast import Forecast
 from genus.learning import LearnsByEM
 from genus.learning.lengths import KeepsLengths
-from genus.model import Completes, Forecasts, HasLogProb
+from genus.model import Completes, CountsParameters, Forecasts, HasLogProb
 from genus.probability import gaussians, kalman
 from genus.probability.kalman import Filtered, Smoothed, System
-from genus.spaces import Encoded, Ragged, Reals, Sequence, Space
+from genus.probability.statistics import add_up
+from genus.spaces import Encoded, Ragged, Sequence, Space
 
 FLOOR = 1e-6  # least variance of noise and of states, as a share of the data's own
 START_NOISE = 0.5  # least noise at the start, as a share of the data's variance: EM lowers it quickly and raises it slowly
@@ -34,7 +35,7 @@ class States(NamedTuple):
     signal_variance: Tensor
 
 
-class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, Forecasts):
+class LinearDynamicalSystem(KeepsLengths, LearnsByEM, CountsParameters, HasLogProb, Completes, Forecasts):
     """Linear dynamical system: a hidden state moves linearly with Gaussian noise, and every item shows it with noise of its own.
 
         z_1 ~ N(m, V),   z_t = A z_{t-1} + w,  w ~ N(0, Q),        x_t = C z_t + c + v,  v ~ N(0, diag(r))
@@ -61,7 +62,7 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
         if (reason := super().refuses(space)) is not None:
             return reason
         item = space.item  # type: ignore[attr-defined]
-        if not isinstance(item, Reals) or item.discrete:
+        if not item.continuous or bool(item.integer_coordinates.any()):
             return f"it takes sequences of real numbers, but these are of {item!r}; make them floats, or use HiddenMarkov"
         return space.complaint()
 
@@ -101,7 +102,7 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
             mean = mean + 0.1 * torch.randn_like(mean)  # sets starts apart, and gives directions to those the data lack
             sure = mean.new_zeros(len(mean), 1, k, k)
             parts.append(self._sums(x, ~x.isnan(), alive, Smoothed(mean, sure, sure[1:], sure[1:])))
-        self.maximise(_add(parts))
+        self.maximise(add_up(parts))
         self.noise = self.noise.clamp(min=START_NOISE)
 
     def expect(self, batch: Encoded) -> dict[str, Tensor]:
@@ -110,7 +111,7 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
             f = kalman.filtered(x, alive, self._system)
             sums = self._sums(x, f.seen, alive, kalman.smoothed(f, self._system))
             parts.append(sums | {"log_likelihood": f.log_likelihood.sum()})
-        return _add(parts)
+        return add_up(parts)
 
     def _sums(self, x: Tensor, seen: Tensor, alive: Tensor, z: Smoothed) -> dict[str, Tensor]:
         """The expected sums of a tile: over starts, over steps, and over what is seen of each column."""
@@ -196,25 +197,27 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
         return Forecast(mean.cpu(), (mean - reach).cpu(), (mean + reach).cpu(), level)
 
     def filter(self, series: Any) -> States:
-        """The states of one series (t, *item) given each item and those before it. Raises as `forecast` does."""
+        """The states of one series (t, *item) given each item and those before it. Raises ValueError for one of another space."""
         with self.verb(0, "filter"):
-            f = self._filtered(self._series(series, 1)[0])
+            f = self._filtered(self._items(series))
             return self._states(f.mean, f.covariance)
 
     def smooth(self, series: Any) -> States:
-        """The states of one series (t, *item) given all of it. Raises as `forecast` does."""
+        """The states of one series (t, *item) given all of it. Raises ValueError for one of another space."""
         with self.verb(0, "smooth"):
-            f = self._filtered(self._series(series, 1)[0])
+            f = self._filtered(self._items(series))
             z = kalman.smoothed(f, self._system)
             return self._states(z.mean, z.covariance)
 
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Free parameters: all matrices and vectors, up to the k^2 choices of axes for z."""
+        k, d = self.latent_dim, len(self.offset)
+        return k * (k + 1) + k + d * k + 2 * d
+
     def flaw(self) -> str | None:
-        if not all(bool(t.isfinite().all()) for t in self._system) or not bool((self.noise > 0).all()):
-            return "the matrices must hold numbers, and noise be above 0"
-        for name in ("innovation", "spread"):
-            if torch.linalg.cholesky_ex(getattr(self, name)).info:
-                return f"{name} must be a covariance: symmetric, with eigenvalues above 0"
-        return super().flaw()
+        noiseless = None if bool((self.noise > 0).all()) else "noise must be above 0"
+        return super().flaw() or noiseless or gaussians.flaw(torch.stack([self.innovation, self.spread]), "full")
 
     # -- shapes ---------------------------------------------------------------------------------------------------
 
@@ -223,16 +226,22 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
         return System(*(getattr(self, name) for name in System._fields))
 
     @property
-    def _item(self) -> Reals:
+    def _item(self) -> Space:
         return self.fitted_space.item  # type: ignore[attr-defined]
 
     @property
     def _scale(self) -> Tensor:
         return self._item.location_scale[1].to(self.noise)
 
+    def _items(self, series: Any) -> Tensor:
+        x, _ = self._series(series, 1)
+        if not len(x):
+            raise ValueError("series: is empty, and nothing has no states; pass at least one item")
+        return x
+
     def _standardised(self, items: Tensor) -> Tensor:
         """(m, *item) -> (m, d)."""
-        return self._item.standardise(items.reshape(len(items), -1).double())[0]
+        return self._item.standardise(items.reshape(len(items), self._item.dims).double())[0]
 
     def _encoded(self, sequences: list[Tensor]) -> Encoded:
         """Standardised (t_i, d) each, as the space keeps them."""
@@ -251,7 +260,8 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
         location, scale = (t.to(mean) for t in self._item.location_scale)
         signal = (mean @ self.emission.T + self.offset) * scale + location
         variance = ((self.emission @ covariance) * self.emission).sum(-1) * scale.square()  # (t, d)
-        return signal.unflatten(1, (-1,)).reshape(-1, *self._item.shape), variance.reshape(-1, *self._item.shape)
+        shape = (len(mean), *self._item.shape)
+        return signal.reshape(shape), variance.reshape(shape)
 
     def _states(self, mean: Tensor, covariance: Tensor) -> States:
         mean, covariance = mean[:, 0], covariance[:, 0]
@@ -273,10 +283,6 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, HasLogProb, Completes, For
         for _, x, alive in self._tiles(z):
             h = torch.nn.functional.pad(x.nan_to_num(0.0), (0, 0, 0, 0, delays - 1, 0))
             yield torch.cat([h[delay : delay + len(x)] for delay in range(delays)], 2), x, alive
-
-
-def _add(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([part[name] for part in parts]).sum(0) for name in parts[0]}
 
 
 def _at_least(covariance: Tensor, floor: Tensor) -> Tensor:

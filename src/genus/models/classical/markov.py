@@ -10,10 +10,11 @@ from torch import Tensor
 
 from genus.fields import Depth, NonNegative
 from genus.learning import LearnsInClosedForm
-from genus.model import CanGenerate, HasLogProb
+from genus.model import CanGenerate, Decoding, HasLogProb
 from genus.probability import markov_chains
 from genus.sampling.decoding import go_on
 from genus.spaces import Encoded, Ragged, Space, Tokens
+from genus.spaces.arrays import probability_flaw
 
 LARGEST_TABLE = 2**24  # numbers in a table of contexts and what follows them
 MOST_STATES = 4096  # of a transition matrix, which is square
@@ -89,26 +90,12 @@ class MarkovChain(LearnsInClosedForm, CanGenerate, HasLogProb):
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
-    def continue_from(
-        self,
-        prompts: Tensor,
-        g: Tensor | None,
-        max_new_tokens: int,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        num_beams: int = 1,
-        length_penalty: float = 1.0,
-    ) -> Tensor:
+    def continue_from(self, prompts: Tensor, g: Tensor | None, max_new_tokens: int, how: Decoding) -> Tensor:
         context = prompts.new_full((len(prompts),), len(self.table) - 1)  # nothing, `order` times
         for token in prompts.T:
             context = self._advance(context, token)
         logits = self.table.log()
-        return go_on(
-            context, self._advance, lambda context: logits[context], max_new_tokens, temperature=temperature, top_k=top_k,
-            top_p=top_p, num_beams=num_beams, length_penalty=length_penalty, end=self.end_token,
-        )  # fmt: skip
+        return go_on(context, self._advance, lambda context: logits[context], max_new_tokens, how, self.end_token)
 
     def _advance(self, context: Tensor, token: Tensor) -> Tensor:
         return (context * (self.nothing + 1) + token) % len(self.table)
@@ -166,6 +153,4 @@ class MarkovChain(LearnsInClosedForm, CanGenerate, HasLogProb):
     # -- files --------------------------------------------------------------------------------------------------
 
     def flaw(self) -> str | None:
-        if not bool((self.table >= 0).all() and ((self.table.sum(1) - 1).abs() < 1e-6).all()):
-            return "the rows of table must be probabilities that sum to one"
-        return None
+        return probability_flaw("rows of table", self.table)

@@ -25,6 +25,7 @@ class Mixture(MixtureModel, HasLogProb):
 
     A Gaussian for each real number, a Gaussian seen through cells for each whole one (so that it has a probability),
     frequencies for each category, bit or token. Exact with missing cells, which are integrated out, and given any others.
+    `impute` guesses a number of a table by regression on p(class | the other cells).
     With a `concentration` classes that are not needed become empty (`genus.learning.mixture`).
 
     Latent classes: Lazarsfeld & Henry 1968; by EM: Dempster, Laird & Rubin 1977; mixed columns: Hunt & Jorgensen 1999.
@@ -45,6 +46,7 @@ class Mixture(MixtureModel, HasLogProb):
     def build(self, space: Space) -> None:
         super().build(space)
         self.components = components_for(space, self.n_components, smoothing=self.smoothing)
+        self.register_buffer("guesses", torch.zeros(self.n_components, self.components.n_guesses, dtype=torch.float64))
 
     def coordinates(self, x: Tensor, g: Tensor | None, dtype: torch.dtype) -> Tensor:
         z = self.components.coordinates(x)
@@ -68,6 +70,9 @@ class Mixture(MixtureModel, HasLogProb):
         sums = {name: value for name, value in statistics.items() if name != "log_likelihood"}
         self.components.maximise(sums if self.concentration is None else self.components.with_prior(sums))
 
+    def conclude(self, some: Tensor) -> None:
+        self.guesses = self.components.guesses(some, self.weights.log())
+
     def log_prior(self) -> float:
         return float(self.components.log_prior())
 
@@ -78,12 +83,11 @@ class Mixture(MixtureModel, HasLogProb):
         return self.components.draw(torch.multinomial(self.weights, n, replacement=True))
 
     def fill(self, x: Tensor) -> Encoded:
-        joint = self.joint(self.coordinates(x, None, torch.float64))
-        posterior = torch.where(joint.amax(0).isneginf(), self.weights[:, None], joint.softmax(0))  # none could have made it
+        posterior = self.posterior(self.coordinates(x, None, torch.float64))
         return self.components.fill(x, torch.multinomial(posterior.T, 1)[:, 0])
 
     def best(self, x: Tensor) -> Tensor:
-        return self.components.best(x, self.weights.log())  # type: ignore[return-value]
+        return self.components.best(x, self.weights.log(), self.guesses)  # type: ignore[return-value]
 
     @property
     def component_freedom(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from genus.fields import Count
-from genus.learning import LearnsByEM
-from genus.model import CanSample, Completes, HasDensity
+from genus.learning import MixtureModel
+from genus.model import HasDensity
 from genus.probability import factors, gaussians
 from genus.probability.factors import Factors
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
@@ -18,7 +18,7 @@ from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 COVARIANCE_FLOOR = 1e-6  # least variance of a component, as a share of the data's own
 
 
-class MixtureOfPPCA(LearnsByEM, CanSample, HasDensity, Completes):
+class MixtureOfPPCA(MixtureModel, HasDensity):
     """Mixture of probabilistic PCAs: K flat pieces, each with q directions of its own and equal noise in all others.
 
         p(x) = sum_k w_k N(x; mu_k, W_k W_k' + sigma_k^2 I)
@@ -27,13 +27,13 @@ class MixtureOfPPCA(LearnsByEM, CanSample, HasDensity, Completes):
         M   w_k, mu_k, S_k: weighted share, mean, covariance;   W_k, sigma_k: the probabilistic PCA of S_k
 
     Between a mixture of spherical Gaussians (q = 0) and one of full ones (q = d - 1), with K (d q + d + 2) numbers or so.
-    Works in the data's own units, as any PCA. Missing values are integrated out exactly.
+    Works in the data's own units, as any PCA. Missing values are integrated out exactly. With a `concentration` pieces that are
+    not needed become empty (`genus.learning.mixture`).
 
     Tipping & Bishop 1999, "Mixtures of probabilistic principal component analyzers".
     """
 
     spaces: ClassVar = (Reals, Table, Images, Binary, Sequence)
-    takes_missing: ClassVar[bool] = True
 
     n_components: Count = 5  # flat pieces K
     latent_dim: Count = 2  # directions q of each piece
@@ -44,28 +44,33 @@ class MixtureOfPPCA(LearnsByEM, CanSample, HasDensity, Completes):
         return reason
 
     def build(self, space: Space) -> None:
-        one = factors.standard(space.dims, self.latent_dim)
-        self.register_buffer("weights", torch.full((self.n_components,), 1 / self.n_components, dtype=torch.float64))
-        for name, value in one._asdict().items():
+        super().build(space)
+        for name, value in factors.standard(space.dims, self.latent_dim)._asdict().items():
             self.register_buffer(name, value.repeat(self.n_components, *[1] * value.ndim))
 
     def initialise(self, some: Tensor) -> None:
-        if len(some) < self.n_components:
-            raise ValueError(f"n_components={self.n_components}, but the data have {len(some)} rows; use fewer components")
+        self.refuse_few(some)
         self._set(*gaussians.initial_parameters(some, self.n_components, "full", floor=COVARIANCE_FLOOR, support=self._support))
 
     def expect(self, batch: Tensor) -> dict[str, Tensor]:
-        scores = self._joint(batch.double()).contiguous()
+        scores = self.joint(batch.double()).contiguous()
         log_likelihood = gaussians.normalise_(scores).sum()
         sums = [factors.moments(batch, r, piece) for r, piece in zip(scores, self._pieces, strict=True)]
         count, first, second = (torch.stack(moment) for moment in zip(*sums, strict=True))
         return {"log_likelihood": log_likelihood, "count": count, "first": first, "second": second}
 
     def maximise(self, statistics: dict[str, Tensor]) -> None:
-        self._set(*gaussians.maximise(statistics, "full", COVARIANCE_FLOOR, self._support))
+        plain = self.concentration is None
+        weights, means, covariances = gaussians.maximise(
+            statistics if plain else gaussians.with_prior(statistics, "full"), "full", COVARIANCE_FLOOR, self._support
+        )
+        self._set(weights if plain else self.weights_of(statistics["count"]), means, covariances)
+
+    def joint(self, z: Tensor) -> Tensor:
+        return torch.stack([factors.posterior(z, piece).log_density for piece in self._pieces]) + self.weights.log()[:, None]
 
     def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
-        return self._joint(z).logsumexp(0)
+        return self.joint(z).logsumexp(0)
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
         which = torch.multinomial(self.weights, n, replacement=True)
@@ -73,24 +78,27 @@ class MixtureOfPPCA(LearnsByEM, CanSample, HasDensity, Completes):
 
     def fill(self, x: Tensor) -> Tensor:
         def of_density(z: Tensor) -> Tensor:
-            which = torch.multinomial(self._joint(z).softmax(0).T, 1)[:, 0]
+            which = torch.multinomial(self.posterior(z).T, 1)[:, 0]
             return self._scatter(which, lambda rows, piece: factors.fill(z[rows], piece))
 
         return self.fill_density(x, of_density)
 
-    def responsibilities(self, data: Any) -> Tensor:
-        """p(piece | x), (n, n_components)."""
-        parts = []
-        for x, _ in self.examples(data).batches():
-            with self.verb(0, "responsibilities"):
-                parts.append(self._joint(self.coordinates(x, None, self.dtype)).softmax(0).T)
-        return torch.cat(parts)
+    def best(self, x: Tensor) -> Tensor:
+        def of_density(z: Tensor) -> Tensor:
+            expected = torch.stack([factors.fill(z, piece, sample=False) for piece in self._pieces])  # (K, n, dims)
+            return torch.einsum("kn,knd->nd", self.posterior(z), expected)
+
+        return self.fill_density(x, of_density)
+
+    @property
+    def component_freedom(self) -> int:
+        """Free parameters of one piece: a mean, directions up to their rotation, a noise."""
+        d = self.fitted_space.dims
+        q = min(self.latent_dim, d - 1)  # with all d the least eigenvalue counts as noise
+        return d + d * q - q * (q - 1) // 2 + 1
 
     def flaw(self) -> str | None:
-        numbers = all(bool(t.isfinite().all()) for t in (self.mean, self.loadings, self.noise))
-        if not numbers or not bool((self.noise > 0).all() and (self.weights >= 0).all() and self.weights.sum() > 0):
-            return "mean and loadings must be numbers, noise above 0, and weights at least 0"
-        return super().flaw()
+        return super().flaw() or factors.flaw(Factors(self.mean, self.loadings, self.noise))
 
     @property
     def _pieces(self) -> list[Factors]:
@@ -100,10 +108,6 @@ class MixtureOfPPCA(LearnsByEM, CanSample, HasDensity, Completes):
     def _support(self) -> float:
         """A piece of q + 1 rows or fewer is held up by the covariance of all: it takes as many to have q directions."""
         return (self.latent_dim + 1) / self.fitted_space.dims
-
-    def _joint(self, z: Tensor) -> Tensor:
-        """log w_k N(z; k), (K, n)."""
-        return torch.stack([factors.posterior(z, piece).log_density for piece in self._pieces]) + self.weights.log()[:, None]
 
     def _set(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
         """The parameters from the weight, mean and covariance of each piece, in z."""

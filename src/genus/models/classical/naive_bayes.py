@@ -11,7 +11,8 @@ from genus.fields import NonNegative
 from genus.learning import LearnsFromLabels
 from genus.learning.labelled import Labelled
 from genus.model import Completes, HasLogProb
-from genus.probability.components import ColumnComponents, Statistics, components_for
+from genus.probability.components import ColumnComponents, components_for
+from genus.probability.statistics import Statistics
 from genus.spaces import Binary, Encoded, Reals, Space, Table, Tokens
 
 
@@ -79,11 +80,11 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
         return self.components.draw(self.draw_classes(n, g))
 
     def fill(self, x: Tensor) -> Encoded:
-        which = torch.multinomial(self.class_log_prob(x).softmax(1), 1)[:, 0]
+        which = torch.multinomial(self.class_posterior(self.class_log_prob(x)).exp(), 1)[:, 0]
         return self.components.fill(x, which)
 
     def flaw(self) -> str | None:
-        return self.components.flaw() or super().flaw()
+        return super().flaw() or self.components.flaw()
 
     def _largest_variance(self) -> Tensor:
         """The largest variance of a numeric column over that of each, (numeric columns,): one number, in standardised units."""

@@ -44,7 +44,7 @@ class NearestNeighbours(LearnsByMemory, HasScore):
         self.register_buffer("points", torch.zeros(0, math.prod(space.feature_shape)))
 
     def coordinates(self, x: Tensor, g: Tensor | None, dtype: torch.dtype) -> Tensor:
-        return self.fitted_space.features(x).flatten(1)
+        return self.fitted_space.features(x).reshape(len(x), -1)
 
     def remember(self, kept: Tensor) -> None:
         if len(kept) < self.n_neighbors:
@@ -56,9 +56,7 @@ class NearestNeighbours(LearnsByMemory, HasScore):
         return -torch.from_numpy(distances[:, -1])
 
     def flaw(self) -> str | None:
-        if len(self.points) < self.n_neighbors or not bool(self.points.isfinite().all()):
-            return "the points are not finite numbers, or fewer than n_neighbors"
-        return None
+        return super().flaw() or (None if len(self.points) >= self.n_neighbors else "points are fewer than n_neighbors")
 
     def _tree(self) -> Any:
         """scikit-learn's search tree over the points; grown when first asked for, and again when they change."""

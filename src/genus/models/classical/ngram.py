@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genus.fields import Depth, NonNegative
 from genus.learning import LearnsByMemory
-from genus.model import CanGenerate, HasLogProb
+from genus.model import CanGenerate, Decoding, HasLogProb
 from genus.probability import suffix_trie
 from genus.probability.suffix_trie import LARGEST, NOWHERE, ROOT, SMALLEST, SuffixTrie
 from genus.sampling.decoding import go_on
@@ -133,25 +133,11 @@ class NGram(LearnsByMemory, CanGenerate, HasLogProb):
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
-    def continue_from(
-        self,
-        prompts: Tensor,
-        g: Tensor | None,
-        max_new_tokens: int,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        num_beams: int = 1,
-        length_penalty: float = 1.0,
-    ) -> Tensor:
+    def continue_from(self, prompts: Tensor, g: Tensor | None, max_new_tokens: int, how: Decoding) -> Tensor:
         state = self._read(prompts)
-        if temperature == 1 and top_k is None and top_p is None and num_beams == 1:
+        if how.is_a_draw:
             return self._walk(state, max_new_tokens)
-        return go_on(
-            state, self._advance, self._next_log_probs(), max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p,
-            num_beams=num_beams, length_penalty=length_penalty, end=self.end_token,
-        )  # fmt: skip
+        return go_on(state, self._advance, self._next_log_probs(), max_new_tokens, how, self.end_token)
 
     def _read(self, prompts: Tensor) -> Tensor:
         """The longest context that was seen at the end of each prompt (b, t): a node (b,)."""

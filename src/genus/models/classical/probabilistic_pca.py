@@ -49,9 +49,8 @@ class ProbabilisticPCA(FactorAnalysis):
         self.loadings, self.noise = loadings / scale[:, None], noise / scale.square()
 
     def flaw(self) -> str | None:
-        if not bool((self.variances >= 0).all() and self.variances.isfinite().all()) or not 0 < float(self.count) < torch.inf:
-            return "variances must be numbers, at least 0, and count above 0"
-        return super().flaw()
+        sound = bool((self.variances >= 0).all()) and float(self.count) > 0
+        return super().flaw() or (None if sound else "variances must be at least 0, and count above 0")
 
     @property
     def components(self) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, max_pool1d, max_pool2d, pad
 
-from genus.fields import Count, NonNegative
+from genus.fields import Count, NonNegative, check_count
 from genus.learning import LearnsByMemory
 from genus.model import CanSample
 from genus.spaces import Images, Space
@@ -47,7 +47,7 @@ class _FromExemplars(LearnsByMemory, CanSample):
 
     def build(self, space: Space) -> None:
         assert isinstance(space, Images)
-        self.register_buffer("exemplars", torch.zeros(0, *space.shape, dtype=torch.uint8 if space.levels <= 256 else torch.int32))
+        self.register_buffer("exemplars", torch.zeros(0, *space.shape, dtype=space.encoded_dtype))
 
     def remember(self, kept: Tensor) -> None:
         self.exemplars = kept
@@ -63,9 +63,7 @@ class _FromExemplars(LearnsByMemory, CanSample):
         Raises ValueError for sizes below 1, RuntimeError if not fitted.
         """
         space = self._images
-        for name, value in (("height", height), ("width", width), ("n", n)):
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-                raise ValueError(f"{name}={value!r} must be a whole number, at least 1")
+        height, width, n = check_count("height", height, 1), check_count("width", width, 1), check_count("n", n, 1)
         with self.verb(seed, "synthesise"):
             x = self._pixels(self.grow(n, height, width))
         return Images(space.channels, height, width, space.levels, space.layout).decode(x.cpu())

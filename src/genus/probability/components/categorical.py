@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genus.probability.components.component import Components, Statistics
+from genus.probability.components.component import Components
+from genus.probability.statistics import Statistics
 from genus.spaces import Encoded, Tokens
+from genus.spaces.arrays import probability_flaw
 
 
 class CategoricalComponents(Components):
@@ -23,7 +25,7 @@ class CategoricalComponents(Components):
         self.register_buffer("probabilities", torch.full((n_components, n), 1 / n, dtype=torch.float64))
 
     def coordinates(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), 1)
+        return x.reshape(len(x), 1).nan_to_num(-1).long()  # -1 where one is missing
 
     def initialise(self, z: Tensor) -> None:
         """Start from some points: their frequencies, each multiplied by a draw of Exp(1)."""
@@ -32,7 +34,8 @@ class CategoricalComponents(Components):
         self.probabilities = _normalised(frequencies * noise)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        return self.probabilities.log()[:, z[:, 0]]
+        table = torch.cat([self.probabilities.log(), self.probabilities.new_zeros(self.n_components, 1)], 1)
+        return table[:, z[:, 0]]  # what is missing, -1, looks up the last, 0
 
     def statistics(self, z: Tensor, responsibilities: Tensor) -> Statistics:
         sums = self.probabilities.new_zeros(self.probabilities.shape[1], self.n_components)
@@ -44,20 +47,26 @@ class CategoricalComponents(Components):
         self.probabilities = torch.where(alive, _normalised(counts), self.probabilities)
 
     def draw(self, which: Tensor) -> Encoded:
-        return torch.multinomial(self.probabilities[which], 1)[:, 0]
+        return draw_levels(self.probabilities, which)
 
     def fill(self, x: Tensor, which: Tensor) -> Encoded:
-        return x  # a symbol is never missing
+        return torch.where(x.isnan(), self.draw(which), x).long()
 
     def flaw(self) -> str | None:
-        p = self.probabilities
-        if not bool((p >= 0).all() and ((p.sum(1) - 1).abs() < 1e-6).all()):
-            return "probabilities must not be negative, and must sum to one"
-        return None
+        return probability_flaw("probabilities", self.probabilities)
 
     @property
     def degrees_of_freedom(self) -> int:
         return self.probabilities.shape[0] * (self.probabilities.shape[1] - 1)
+
+
+def draw_levels(probabilities: Tensor, which: Tensor) -> Tensor:
+    """A level of distribution which_n each, (n,), of probabilities (K, levels): by torch's default generator."""
+    K, levels = probabilities.shape
+    # the levels of distribution k end at k + F_k(v): one sorted line, searched for which + u
+    ends = probabilities.cumsum(1) + torch.arange(K, device=which.device)[:, None]
+    u = torch.rand(len(which), dtype=ends.dtype, device=which.device)
+    return (torch.searchsorted(ends.flatten(), which + u, right=True) - which * levels).clamp_(0, levels - 1)
 
 
 def _normalised(counts: Tensor) -> Tensor:

@@ -26,9 +26,14 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, one_hot
 
 from genus.probability import truncated_normal
-from genus.probability.components.component import Components, Statistics
-from genus.probability.gaussians import LOG_2PI, kmeans
+from genus.probability.components.categorical import draw_levels
+from genus.probability.components.component import Components, posterior
+from genus.probability.gaussians import LOG_2PI
+from genus.probability.kmeans import kmeans
+from genus.probability.regression import coefficients
+from genus.probability.statistics import Statistics
 from genus.spaces import Binary, Reals, Space, Table, Tokens
+from genus.spaces.arrays import probability_flaw
 from genus.spaces.table import Column
 
 LEAST_VARIANCE = 1e-6  # of a column of real numbers, as a share of the data's own
@@ -36,6 +41,7 @@ LEAST_CELLS = 0.1  # standard deviation of a whole number, in cells: one no narr
 PRIOR_POINTS = 3  # that keep a component from being narrow: d + 2 in one dimension, as Fraley & Raftery 2007 have it
 FEW = 1000  # values of a column that are all kept at hand; of more, those that occur
 START_NUMBERS = 4_000_000  # features that a start is chosen from
+GUESS_NUMBERS = 2**26  # log-probabilities that the guesses are learned from, of some points
 
 
 class ColumnComponents(Components):
@@ -159,10 +165,7 @@ class ColumnComponents(Components):
     def draw(self, which: Tensor) -> Tensor:
         x = self.means.new_empty(len(which), len(self.columns))
         for i, p in zip(self.discrete, self.probabilities.split(self.levels, 1), strict=True):
-            # the levels of component k end at k + F_k(v): one sorted line, searched for which + u
-            ends = p.cumsum(1) + torch.arange(self.n_components, device=p.device)[:, None]
-            place = torch.searchsorted(ends.flatten(), which + torch.rand_like(x[:, i]), right=True)
-            x[:, i] = (place - which * p.shape[1]).clamp(0, p.shape[1] - 1).to(x)
+            x[:, i] = draw_levels(p, which).to(x)
         for j, i in enumerate(self.continuous + self.whole):
             location, scale = self._units(i)
             y = self.means[which, j] + self.variances[which, j].sqrt() * torch.randn_like(x[:, i])
@@ -174,35 +177,54 @@ class ColumnComponents(Components):
     def fill(self, x: Tensor, which: Tensor) -> Tensor:
         return self._filled(x, self.draw(which))
 
-    def best(self, x: Tensor, log_weights: Tensor) -> Tensor:
-        """With the mean of a number, rounded where it is a whole one, and the likeliest category."""
-        responsibilities = (self.log_prob(self.coordinates(x)).double() + log_weights[:, None]).softmax(0).T  # (n, K)
+    # -- best guesses --------------------------------------------------------------------------------------------
+
+    @property
+    def n_guesses(self) -> int:
+        return self.means.shape[1]
+
+    def guesses(self, z: Tensor, log_weights: Tensor) -> Tensor:
+        """The numbers b_k that predict a numeric column best, as sum_k p(k | the other columns) b_k: (K, numeric columns).
+
+        Under the mixture itself they would be the means of the components. But what is there for the sake of one column, such
+        as the few with a capital loss, is hardly known again without it, and the mixture is surer than it should be.
+        """
+        z = z[:: -(-len(z) * z.shape[1] * self.n_components // GUESS_NUMBERS)]
+        joint, found = self.log_prob(z) + log_weights[:, None], torch.zeros_like(self.means)
+        for j, i in enumerate(self.continuous + self.whole):
+            there = (~z[:, i].isnan()).nonzero()[:, 0]
+            others = posterior((joint - self._column_log_prob(z[:, i], i, j))[:, there], log_weights)  # (K, n)
+            centre = z[there, i].mean() if len(there) else self._units(i)[0]
+            y = z[there, i] - centre
+            found[:, j] = centre + coefficients(others @ others.T, others @ y, float(y @ y), len(y))
+        return found
+
+    def best(self, x: Tensor, log_weights: Tensor, guesses: Tensor) -> Tensor:
+        """With the likeliest category, and a number as `guesses` has it: within what was seen, rounded where it is whole."""
+        log_p = self.log_prob(self.coordinates(x)).double()
+        responsibilities = posterior(log_p + log_weights[:, None], log_weights).T  # (n, K)
         guess = self.means.new_empty(len(x), len(self.columns))
         for i, p in zip(self.discrete, self.probabilities.split(self.levels, 1), strict=True):
             guess[:, i] = (responsibilities @ p).argmax(1).to(guess)
         for j, i in enumerate(self.continuous + self.whole):
-            guess[:, i] = responsibilities @ self._expectation(i, j)
+            guess[:, i] = self._inside(responsibilities @ guesses[:, j], i)
         guess[:, self.whole] = guess[:, self.whole].round()
         return self._filled(x, self._encoded(guess))
 
-    def _expectation(self, i: int, j: int) -> Tensor:
-        """The mean of a numeric column under each component, (K,), in the data's units. Of a whole number it is that of the
-        real one behind it, kept half a cell inside of its range, less the half: off by at most a half."""
-        location, scale = self._units(i)
-        half = 0.5 * (i in self.whole)
-        m, s = self.means[:, j], self.variances[:, j].sqrt()
-        low, high = (self._inside(m.new_tensor(end), i) + half - location for end in (-math.inf, math.inf))
-        a, b = (((end / scale - m) / s).clamp(-truncated_normal.FAR, truncated_normal.FAR) for end in (low, high))
-        below, above = torch.special.ndtr(a), torch.special.ndtr(-b)
-        rise = ((-a.square() / 2).exp() - (-b.square() / 2).exp()) / math.sqrt(2 * math.pi)
-        return (m + s * (a * below + b * above + rise)) * scale + location - half  # E[clamp(t, a, b)] of a standard normal t
+    def _column_log_prob(self, x: Tensor, i: int, j: int) -> Tensor:
+        """log p_k of a numeric column (n,) alone, (K, n)."""
+        y, values, code = self._parted(x, i, j)
+        log_p = self.means.new_zeros(self.n_components, len(x)) if y is None else self._smooth_log_prob(y, i, j)
+        if values is not None:
+            table = truncated_normal.log_mass(*self._edges(values, i, j))  # (K, V)
+            log_p = log_p + torch.cat([table, table.new_zeros(len(table), 1)], 1)[:, torch.where(code < 0, len(values), code)]
+        return log_p
 
     def _filled(self, x: Tensor, drawn: Tensor) -> Tensor:
         return torch.where(x.isnan(), drawn, x.to(drawn.dtype))
 
     def _encoded(self, x: Tensor) -> Tensor:
-        dtype = {Binary: torch.uint8, Tokens: torch.int64, Reals: torch.int64}.get(type(self.space), torch.float64)
-        return x.reshape(len(x), *self.space.shape).to(dtype)
+        return x.reshape(len(x), *self.space.shape).to(self.space.encoded_dtype)
 
     # -- what is known of them -----------------------------------------------------------------------------------
 
@@ -211,11 +233,10 @@ class ColumnComponents(Components):
         return self.n_components * (sum(self.levels) - len(self.levels)) + 2 * self.means.numel()
 
     def flaw(self) -> str | None:
-        if not (self.means.isfinite().all() and self.variances.isfinite().all() and (self.variances > 0).all()):
-            return "means and variances must be finite, and variances above 0"
-        if not all((p >= 0).all() and (p.sum(1) - 1).abs().max() < 1e-6 for p in self.probabilities.split(self.levels, 1)):
-            return "probabilities must not be negative, and those of a column must add up to one"
-        return None
+        if not bool((self.variances > 0).all()):
+            return "variances must be above 0"
+        columns = self.probabilities.split(self.levels, 1)
+        return next(filter(None, (probability_flaw("probabilities of a column", p) for p in columns)), None)
 
     # -- cells ---------------------------------------------------------------------------------------------------
 

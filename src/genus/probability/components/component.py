@@ -13,9 +13,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from genus.probability.statistics import Statistics
 from genus.spaces import Encoded, Space
 
-Statistics = dict[str, Tensor]
+
+def posterior(log_joint: Tensor, log_weights: Tensor) -> Tensor:
+    """p(k | x_n) of log w_k p_k(x_n), both (..., K, n): the weights (..., K) where no component could have made the point."""
+    impossible = log_joint.amax(-2, keepdim=True).isneginf()
+    return torch.where(impossible, log_weights[..., None].to(log_joint), log_joint).softmax(-2)
 
 
 class Components(nn.Module):
@@ -62,12 +67,21 @@ class Components(nn.Module):
         """Encoded points with what is missing (NaN) drawn from component which_n given what is there."""
         raise NotImplementedError
 
-    def best(self, x: Tensor, log_weights: Tensor) -> Encoded:
+    @property
+    def n_guesses(self) -> int:
+        """Columns whose best guess is learned beside the parameters."""
+        return 0
+
+    def guesses(self, z: Tensor, log_weights: Tensor) -> Tensor:
+        """What `best` has to learn of some points (n, D) beside the parameters, (K, n_guesses)."""
+        return z.new_zeros(self.n_components, 0, dtype=torch.float64)
+
+    def best(self, x: Tensor, log_weights: Tensor, guesses: Tensor) -> Encoded:
         """Encoded points with what is missing (NaN) at its best guess under the mixture of these weights (K,)."""
         raise NotImplementedError
 
     def flaw(self) -> str | None:
-        """What is wrong with parameters read from a file; None if nothing."""
+        """What is wrong with parameters read from a file, all of them finite numbers; None if nothing."""
         return None
 
     @property

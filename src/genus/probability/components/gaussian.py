@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from genus.probability import gaussians
-from genus.probability.components.component import Components, Statistics
+from genus.probability.components.component import Components
 from genus.probability.gaussians import Kind
+from genus.probability.statistics import Statistics
 from genus.spaces import Encoded, Space
+from genus.spaces.arrays import holds_missing
 
 DEAD = 1e-3  # points: a component that explains fewer keeps its parameters
 
@@ -44,9 +46,8 @@ class GaussianComponents(Components):
     def log_prob(self, z: Tensor) -> Tensor:
         score = gaussians.log_density if torch.is_grad_enabled() else gaussians.quick_log_density
         log_scale = self.space.location_scale[1].to(z).log()  # (d,)
-        seen = ~z.isnan()
-        log_det = log_scale.sum() if seen.all() else seen.to(z) @ log_scale
-        return score(z, self.means, self.covariances, self.kind) - log_det
+        log_det = (~z.isnan()).to(z) @ log_scale if holds_missing(z) else log_scale.sum()
+        return score(z, self.means, self.covariances, self.kind).sub_(log_det)  # in place: fresh memory costs more than the sum
 
     def statistics(self, z: Tensor, responsibilities: Tensor) -> Statistics:
         return gaussians.weighted_statistics(z, responsibilities, self.means, self.covariances, self.kind)
@@ -62,10 +63,7 @@ class GaussianComponents(Components):
         return gaussians.with_prior(statistics, self.kind)
 
     def draw(self, which: Tensor) -> Encoded:
-        z = self.means.new_empty(len(which), self.means.shape[1])
-        for k, rows in _rows_of(which):
-            z[rows], _ = gaussians.draw(len(rows), *self._one(k))
-        return self.space.from_standardised(z)
+        return self.space.from_standardised(gaussians.draw_from(which, self.means, self.covariances, self.kind))
 
     def fill(self, x: Tensor, which: Tensor) -> Encoded:
         missing = x.isnan()
@@ -74,16 +72,12 @@ class GaussianComponents(Components):
             z[rows] = gaussians.fill(z[rows], *self._one(k))
         return torch.where(missing, self.space.from_standardised(z).to(x.dtype), x)
 
-    def best(self, x: Tensor, log_weights: Tensor) -> Encoded:
+    def best(self, x: Tensor, log_weights: Tensor, guesses: Tensor) -> Encoded:
         z = gaussians.fill(self.coordinates(x), log_weights, self.means, self.covariances, self.kind, sample=False)
         return torch.where(x.isnan(), self.space.from_standardised(z).to(x.dtype), x)
 
     def flaw(self) -> str | None:
-        if self.kind in ("full", "tied"):
-            sound = not bool(torch.linalg.cholesky_ex(self.covariances).info.any()) and bool(self.covariances.isfinite().all())
-        else:
-            sound = bool((self.covariances > 0).all())
-        return None if sound else "covariances must be positive definite"
+        return gaussians.flaw(self.covariances, self.kind)
 
     def _one(self, k: int) -> tuple[Tensor, Tensor, Tensor, Kind]:
         """Component k as a mixture of one: log weights, means, covariances, kind."""

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from genus.probability.components.component import Components, Statistics
+from genus.probability.components.component import Components, posterior
+from genus.probability.statistics import Statistics
 from genus.spaces import Encoded
+from genus.spaces.arrays import probability_flaw
 
 
 class MixtureComponents(Components):
@@ -47,7 +49,7 @@ class MixtureComponents(Components):
         return self._joint(z).logsumexp(1)
 
     def statistics(self, z: Tensor, responsibilities: Tensor) -> Statistics:
-        return self._sums(z, (responsibilities[:, None] * self._joint(z).softmax(1)).flatten(0, 1))
+        return self._sums(z, (responsibilities[:, None] * posterior(self._joint(z), self.weights.log())).flatten(0, 1))
 
     def maximise(self, statistics: Statistics) -> None:
         count = statistics["part"].reshape(self.weights.shape)
@@ -60,11 +62,12 @@ class MixtureComponents(Components):
         return self.parts.draw(self.weights.shape[1] * which + part)
 
     def fill(self, x: Tensor, which: Tensor) -> Encoded:
-        log_p = self._joint(self.coordinates(x))[which, :, torch.arange(len(x), device=x.device)]  # (n, M)
-        return self.parts.fill(x, self.weights.shape[1] * which + torch.multinomial(log_p.softmax(1), 1)[:, 0])
+        within = posterior(self._joint(self.coordinates(x)), self.weights.log())  # (K, M, n)
+        p = within[which, :, torch.arange(len(x), device=x.device)]  # (n, M)
+        return self.parts.fill(x, self.weights.shape[1] * which + torch.multinomial(p, 1)[:, 0])
 
     def flaw(self) -> str | None:
-        return self.parts.flaw()
+        return self.parts.flaw() or probability_flaw("weights", self.weights)
 
     @property
     def degrees_of_freedom(self) -> int:
