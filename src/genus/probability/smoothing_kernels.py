@@ -132,7 +132,7 @@ class Kernel:
                 if float(rise.amax()) > MOST:
                     shift, total = shift + rise, total * (-rise).double().exp2()
                     right[:, -1] -= rise
-                    tile -= rise
+                    tile = exponents(start)  # anew: the difference of large numbers in float32 has few digits
             total += tile.clamp_(min=LEAST).exp2_().sum(0)
         return (shift + total.log2().to(shift)) * math.log(2)
 
