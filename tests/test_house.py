@@ -170,12 +170,14 @@ MODULES = set().union(*FLOORS)
 
 def test_the_public_names_are_the_documented_ones():
     models = {cls.__name__ for cls in model_classes().values()}
-    public = {name for name in vars(genus) if not name.startswith("_")} - (MODULES - {"models"})
+    public = set(dir(genus)) - (MODULES - {"models"})
     assert public - DOCUMENTED - models == set(), "not documented: add it to DESIGN section 4, or hide it"
     assert public >= NEEDED, f"missing: {NEEDED - public}"
     assert models <= public, f"models without a public name: {models - public}"
-    if hasattr(genus, "__all__"):
-        assert set(genus.__all__) == public
+    assert set(genus.__all__) == public
+    stub = ast.parse((SOURCE / "__init__.pyi").read_text()).body
+    assert sorted(ast.literal_eval(stub[-1].value)) == sorted(dir(genus)), "what editors see is not what there is"
+    assert all(getattr(genus, name) is not None for name in dir(genus))
 
 
 def test_models_is_the_table_and_not_the_package():
@@ -242,14 +244,17 @@ HEAVY = (
 
 def test_importing_genus_imports_nothing_heavy():
     code = (
-        "import sys, torch; before = set(sys.modules); import genus, json;"
-        f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules and m not in before]))"
+        "import sys, json, genus; names = sorted(sys.modules);"
+        "import torch; before = set(sys.modules); [getattr(genus, name) for name in dir(genus)];"
+        f"print(json.dumps([names, [m for m in {HEAVY!r} if m in sys.modules and m not in before]]))"
     )
     path = os.pathsep.join([str(SOURCE.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
     )
-    assert json.loads(done.stdout) == []
+    at_once, when_asked = json.loads(done.stdout)
+    assert "torch" not in at_once and "numpy" not in at_once and "genus.model" not in at_once
+    assert when_asked == []
 
 
 def test_loading_a_small_model_wakes_no_compiler(tmp_path):
