@@ -194,10 +194,38 @@ def test_what_cannot_be_learned_is_said():
         genus.DelayMixture().fit(genus.data.examples_of([[1, 2, 3] * 9], space=Sequence(Reals((), "int64"))), progress=False)
     with pytest.raises(ValueError, match="the sequences have 4 steps; use a smaller delay"):
         genus.DelayMixture().fit(genus.data.examples_of(torch.rand(9, 4, 2), space=Sequence(Reals(2), length=4)), progress=False)
-    with pytest.raises(ValueError, match="row 2 holds NaN"):
-        fit([autoregression(60)], delay=2, n_components=1).forecast(torch.tensor([1.0, 2.0, math.nan]), 3)
     with pytest.raises(ValueError, match="sequence 1 holds NaN.*or use LinearDynamicalSystem"):
         fit([autoregression(60)], delay=2, n_components=1).log_likelihood([torch.zeros(3), torch.tensor([1.0, math.nan])])
+
+
+def test_missing_steps_are_integrated_out_of_what_is_learned():
+    """The mixture of the windows with holes is the one that GaussianMixture learns of them as rows."""
+    x = autoregression(300)
+    x[torch.randperm(300, generator=torch.Generator().manual_seed(0))[:30]] = math.nan
+    x[100:104] = math.nan  # a window of which nothing is known
+    model = fit([x], delay=2, n_components=1, max_iter=200, tol=1e-10)
+    windows = x.unfold(0, 3, 1)
+    rows = genus.GaussianMixture(n_components=1, max_iter=200, tol=1e-10).fit(windows[~windows.isnan().all(1)], progress=False)
+    location, scale = (v.repeat(3) for v in model.item.location_scale)
+    where, spread = rows.fitted_space.location_scale
+    torch.testing.assert_close(model.means * scale + location, rows.means * spread + where, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        model.covariances * scale * scale[:, None], rows.covariances * spread * spread[:, None], rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("past", [[4.0, math.nan], [math.nan, 6.0], [math.nan], [1.0, 4.0, math.nan], [math.nan, math.nan]])
+def test_a_forecast_after_a_missing_step_is_given_the_others(past):
+    model = fit([autoregression(3000)], delay=2, n_components=1)
+    location, scale = (float(v) for v in model.item.location_scale)
+    last = torch.tensor(past, dtype=torch.float64)[-2:]
+    seen, at = (~last.isnan()).nonzero()[:, 0], len(last)
+    mean, cov = model.means[0] * scale + location, model.covariances[0] * scale**2
+    slope = cov[at, seen] @ torch.linalg.inv(cov[seen][:, seen])
+    want = mean[at] + slope @ (last[seen] - mean[seen])
+    spread = (cov[at, at] - slope @ cov[seen, at]).sqrt()
+    drawn = torch.stack(model.continuations(torch.tensor(past, dtype=torch.float64), 2, 20_000, seed=0))[:, 0]
+    assert stats.kstest(drawn.numpy(), "norm", (float(want), float(spread))).pvalue > 1e-4
 
 
 def test_a_forecast_needs_no_more_memory_for_a_longer_past():

@@ -71,12 +71,10 @@ class HasLikelihood(HasScore):
 
     def refuse_missing(self, x: Encoded, first: int = 0) -> None:
         """Raise ValueError for missing values that this model does not take; `first` is the number of the first point."""
-        values = x.values if isinstance(x, Ragged) else x
-        if self.takes_missing or not holds_missing(values):
-            return
-        row = torch.isnan(values).reshape(len(values), -1).any(1).nonzero()[0]
-        where = f"sequence {first + int(x.owners[row])}" if isinstance(x, Ragged) else f"row {first + int(row)}"
-        raise ValueError(f"data: {where} holds NaN, and {type(self).__name__} takes no missing values; {self.instead_of_missing}")
+        if not self.takes_missing and (where := missing_at(x, first)) is not None:
+            raise ValueError(
+                f"data: {where} holds NaN, and {type(self).__name__} takes no missing values; {self.instead_of_missing}"
+            )
 
     def score_samples(self, X: Any, y: Any = None) -> Any:
         """log-likelihood of each row as a numpy array: scikit-learn's name for `log_likelihood(X).nats`."""
@@ -85,6 +83,15 @@ class HasLikelihood(HasScore):
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood, larger is better: scikit-learn's name for `log_likelihood(X).mean`."""
         return self.log_likelihood(X).mean
+
+
+def missing_at(x: Encoded, first: int = 0) -> str | None:
+    """Which point is the first with a missing value, in words; `first` is the number of the first point."""
+    values = x.values if isinstance(x, Ragged) else x
+    if not holds_missing(values):
+        return None
+    row = torch.isnan(values).reshape(len(values), -1).any(1).nonzero()[0]
+    return f"sequence {first + int(x.owners[row])}" if isinstance(x, Ragged) else f"row {first + int(row)}"
 
 
 class HasLogProb(HasLikelihood):

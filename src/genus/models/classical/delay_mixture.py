@@ -12,10 +12,11 @@ from genus.learning import LearnsByEM
 from genus.learning.em import START_ROWS
 from genus.learning.lengths import KeepsLengths
 from genus.model import Forecasts, HasLogProb
+from genus.model.likelihood import missing_at
 from genus.probability import gaussians
 from genus.sampling.decoding import draw
 from genus.spaces import Encoded, Ragged, Sequence, Space
-from genus.spaces.arrays import probability_flaw
+from genus.spaces.arrays import holds_missing, probability_flaw
 
 
 class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
@@ -28,10 +29,15 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
     look like: an autoregression with K regimes. All are normalised, so the chain rule makes log p(x) exact, given the length.
     A sequence shorter than a window is learned as one whose end is missing. Steps are numbers or rows of them.
 
+    Missing steps (NaN) are integrated out of the windows they lie in, exactly, where windows are learned, and are drawn
+    given the rest of the window where a forecast goes on from them. The chain of conditionals has no closed form with a
+    step missing, so incomplete sequences have no likelihood here.
+
     Takens 1981 (delay coordinates); Ghahramani & Jordan 1994; Wong & Li 2000 (mixture autoregression).
     """
 
     spaces: ClassVar = (Sequence,)
+    takes_missing: ClassVar[bool] = True
 
     delay: Count = 8  # steps looked back on
     n_components: Count = 5  # normal distributions K
@@ -64,7 +70,8 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
         """All windows (windows, (delay + 1) * dims), standardised; a short sequence is one window, NaN beyond its end."""
         series, _ = self._standardised(x, dtype)
         short = self._heads(series, self.delay + 1)[(series.lengths > 0) & (series.lengths <= self.delay)]
-        return torch.cat([self._windows(series)[0], short])
+        windows = torch.cat([self._windows(series)[0], short])
+        return windows[~windows.isnan().all(1)]  # one of which nothing is known tells nothing
 
     def initialise(self, some: Tensor) -> None:
         if bool(some[:, -1].isnan().all()):
@@ -116,6 +123,13 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
 
     # -- likelihood ---------------------------------------------------------------------------------------------
 
+    def refuse_missing(self, x: Encoded, first: int = 0) -> None:
+        if (where := missing_at(x, first)) is not None:
+            raise ValueError(
+                f"data: {where} holds NaN; DelayMixture learns from missing values and forecasts after them, but has no likelihood "
+                "of a sequence with holes; fill them, or use LinearDynamicalSystem"
+            )
+
     def log_prob_of(self, x: Encoded, g: Tensor | None) -> Tensor:
         series, log_det = self._standardised(x, self.weights.dtype)
         windows, owners = self._windows(series)
@@ -138,16 +152,15 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
         return Ragged.of([path[:length] for path, length in zip(x, lengths)]) if self.fitted_space.ragged else x
 
     def continue_series(self, x: Tensor, steps: int, n: int) -> Tensor:
-        self.refuse_missing(x)
         x = x[-self.delay :]  # the rest says nothing
         z, _ = self.item.standardise(x.reshape(len(x), self.item.dims).to(self.means.dtype))
         return self._roll(z.expand(n, *z.shape), steps)
 
     def _roll(self, z: Tensor, steps: int) -> Tensor:
-        """What follows z (n, t, dims): encoded steps (n, steps, *item), each drawn given the last `delay`."""
+        """What follows z (n, t, dims), t <= delay: encoded steps (n, steps, *item), each drawn given the last `delay`."""
         n, start, dims = z.shape
         path = torch.cat([z, z.new_full((n, steps, dims), torch.nan)], 1)
-        if start < self.delay:  # the rest of the first window at once
+        if start < self.delay or holds_missing(z):  # what lacks of the first window at once
             window = torch.cat([z, z.new_full((n, self.delay - start + 1, dims), torch.nan)], 1)
             drawn = gaussians.fill(window.flatten(1), *self._mixture).reshape(n, -1, dims)
             path[:, : self.delay] = drawn[:, : min(self.delay, path.shape[1])]
