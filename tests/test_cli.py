@@ -247,6 +247,74 @@ def test_given(answer, say):
     assert answer("sample", "plane", "-n", "2", "--given", "x0=1")["samples"]
 
 
+def test_missing_cells_are_filled(say, answer, tmp_path):
+    holes = pd.read_csv("flowers.csv")
+    holes.loc[::4, "y"] = np.nan
+    holes.loc[3:9, "species"] = None
+    holes.to_csv(tmp_path / "holes.csv", index=False)
+    run, out = str(tmp_path / "run"), str(tmp_path / "filled.csv")
+    answer("fit", "mixture", "--data", str(tmp_path / "holes.csv"), "--run", run, "--n-components", "2")
+    assert "37 missing cells drawn" in say("complete", run, "-o", out)
+    filled = pd.read_csv(out)
+    assert list(filled.columns) == list(holes.columns) and not filled.isna().any().any()
+    known = holes.notna()
+    assert ((filled == holes) | ~known).all().all()
+    assert answer("complete", run)["filled"] == filled.to_dict("records")  # the same seed
+    assert answer("complete", run, "--seed", "1")["filled"] != filled.to_dict("records")
+    best = genus.load_model(run).impute(holes)
+    assert answer("complete", run, "--best-guess")["filled"] == best.to_dict("records")
+    few = holes.head(5).to_csv(tmp_path / "few.csv", index=False) or str(tmp_path / "few.csv")
+    assert answer("complete", run, "--data", few)["missing"] == 4
+
+
+def test_a_gap_in_a_series_is_filled(say, tmp_path):
+    x = np.random.default_rng(0).normal(size=60).cumsum()
+    x[20:25] = np.nan
+    pd.DataFrame({"height": x}).to_csv(tmp_path / "gap.csv", index=False)
+    run = str(tmp_path / "run")
+    say("fit", "hidden-markov", "--data", str(tmp_path / "gap.csv"), "--run", run, "--max-iter", "5", "--n-states", "2")
+    lines = say("complete", run).splitlines()
+    assert len(lines) == 61 and all(lines)  # as many rows as there were
+
+
+def test_classes_are_predicted(say, answer, tmp_path):
+    run, out = str(tmp_path / "bayes"), str(tmp_path / "classes.csv")
+    answer("fit", "naive-bayes", "--data", "flowers.csv", "--given", "species", "--run", run)
+    model, flowers = genus.load_model(run), pd.read_csv("flowers.csv")
+    points = flowers.drop(columns="species")
+    found = answer("predict", run)
+    assert found["accuracy"] == pytest.approx((model.predict(points) == flowers["species"]).mean()) and found["n"] == 120
+    text = say("predict", run, "--data", "numbers.csv", "-o", out)  # has no labels
+    assert "accuracy" not in text
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == ["species", "p(setosa)", "p(virginica)"]
+    np.testing.assert_allclose(frame.iloc[:, 1:], model.predict_proba(points))
+    assert list(frame["species"]) == list(model.predict(points))
+
+
+def test_a_series_is_forecast(say, answer, tmp_path):
+    made = np.random.default_rng(0)
+    rows = pd.DataFrame({"height": made.normal(size=60).cumsum(), "width": made.normal(size=60)})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    rows.assign(town=made.choice(["Bergen", "Cork"], 60)).to_csv(tmp_path / "towns.csv", index=False)
+    run, towns, out = (str(tmp_path / name) for name in ("run", "towns", "next.csv"))
+    fit = ("--max-iter", "3", "--n-states", "2", "--run")
+    say("fit", "hidden-markov", "--data", str(tmp_path / "rows.csv"), *fit, run)
+    say("forecast", run, "--steps", "4", "-o", out)
+    frame = pd.read_csv(out)
+    want = genus.load_model(run).forecast(rows, 4)
+    assert list(frame["step"]) == [1, 2, 3, 4]
+    for what in ("mean", "low", "high"):
+        np.testing.assert_allclose(frame[[f"height_{what}", f"width_{what}"]], getattr(want, what))
+    assert len(answer("forecast", run, "--steps", "3", "--draws", "5")["forecast"]) == 15
+    say("forecast", run, "-o", str(tmp_path / "next.png"))
+    assert (tmp_path / "next.png").read_bytes().startswith(b"\x89PNG")
+    say("fit", "hidden-markov", "--data", str(tmp_path / "towns.csv"), *fit, towns)
+    drawn = answer("forecast", towns, "--steps", "2", "--draws", "3")["forecast"]
+    assert [row["draw"] for row in drawn] == [0, 0, 1, 1, 2, 2] and {row["town"] for row in drawn} <= {"Bergen", "Cork"}
+    assert main(["forecast", towns]) == 2  # a town has no mean
+
+
 def test_round_trip_of_texts(say, answer, tmp_path):
     text = say("generate", "gpt", "one", "--max-new-tokens", "5", "--temperature", "0.5", "--seed", "2")
     model = genus.load_model("gpt")
@@ -283,13 +351,13 @@ def test_points_have_a_picture(say, tmp_path):
 
 
 def test_recordings(say, tmp_path):
-    from genus.cli.export import fitting, wav_bytes
-    from genus.cli.sample import _save
+    from genus.cli.export import fitting, shown_or_saved, wav_bytes
     from genus.spaces import Reals, Sequence
 
     space = Sequence(Reals(()))
     assert fitting(space) == [".npz", ".wav", ".csv", ".parquet"]
-    written = _save(tmp_path / "b.wav", space, [np.zeros(5), np.ones(3)], 8000)
+    two = [np.zeros(5), np.ones(3)]
+    written = shown_or_saved(two, space, tmp_path / "b.wav", "2 samples", {}, name="samples", rate=8000).data["outputs"]
     assert [path.name for path in written] == ["b-0.wav", "b-1.wav"] and all(path.is_file() for path in written)
     (tmp_path / "a.wav").write_bytes(wav_bytes(np.linspace(-2, 2, 50), 8000))
     with wave.open(str(tmp_path / "a.wav")) as file:
@@ -412,6 +480,11 @@ MISTAKES = {
     "an unknown setting": ("compare vae:latent=2 --data numbers.csv", "perhaps you meant 'latent_dim'"),
     "nothing that can be compared": ("compare gan --data flowers.csv --no-progress", "no model could be fitted: gan"),
     "a setting without a value": ("compare vae:latent --data numbers.csv", "FIELD=VALUE"),
+    "nothing to fill with": ("complete vae", "those that have it"),
+    "a best guess of what only draws": ("complete plane --best-guess", "only draws"),
+    "no classes": ("predict mixture", "naive-bayes"),
+    "no series": ("forecast mixture", "hidden-markov"),
+    "classes as a picture": ("predict mixture -o classes.png", ".csv"),
     "a report of another kind": ("compare vae --data numbers.csv --report r.pdf", ".html"),
     "no synthetic data": ("evaluate --real numbers.csv", "needs --synthetic"),
     "missing synthetic data": ("evaluate --real numbers.csv --synthetic no.csv", "no.csv"),

@@ -81,6 +81,14 @@ def refuse_place(path: str | Path) -> None:
             raise NotADirectoryError(f"{path}: {folder} is a file, not a folder")
 
 
+def refuse_table(path: Path, what: str, others: tuple[str, ...] = ()) -> None:
+    """Raise OSError or ValueError if a table of `what` cannot be written at `path`; `others`: suffixes that do as well."""
+    refuse_place(path)
+    fits = (".csv", ".parquet", *others)
+    if path.suffix.lower() not in fits:
+        raise ValueError(f"-o {path}: {path.suffix or 'no suffix'} does not fit {what}; what fits: {', '.join(fits)}")
+
+
 def table_bytes(frame: Any, suffix: str) -> bytes:
     """A DataFrame as .csv or .parquet. Raises ImportError where parquet needs a package."""
     if suffix == ".csv":

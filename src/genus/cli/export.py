@@ -1,20 +1,35 @@
-"""Samples as files: which suffixes fit a space, and the bytes of each."""
+"""Samples as files: which suffixes fit a space, and the bytes of each; and on the screen."""
 
 from __future__ import annotations
 
 import io
+import sys
 import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genus.cli.answer import table_bytes
+from genus.cli.answer import Answer, table_bytes, write_file
 from genus.cli.parsing import Mistake
 from genus.evaluation.pictures import is_image, is_plane, sample_sheet
 from genus.spaces import Images, Sequence, Space, Table, Tokens
 
 RATE = 16_000  # hertz of a recording, where nobody knows better
+
+
+def shown_or_saved(
+    samples: Any, space: Space, output: Path | None, told: str, found: dict[str, Any], *, name: str, rate: int = RATE
+) -> Answer:
+    """Samples in a file; without one on the screen, or saved under `name` where they are nothing to read. `told` says of a
+    file what is in it; found: what else machines are told."""
+    if output is None:
+        if (text := _printable(space, samples)) is not None:
+            return Answer(text, {**found, "output": None, name: samples})
+        output = _free(Path(f"{name}{fitting(space)[0]}"))
+    written = _save(output, space, samples, rate)
+    where = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-1].name}"
+    return Answer(f"{told} in {where}", {**found, "output": written[0], "outputs": written})
 
 
 def fitting(space: Space) -> list[str]:
@@ -117,3 +132,41 @@ def _npy(samples: Any) -> bytes:
     file = io.BytesIO()
     np.save(file, samples.cpu().numpy())
     return file.getvalue()
+
+
+def _save(output: Path, space: Space, samples: Any, rate: int) -> list[Path]:
+    """Write samples; several recordings are files of their own."""
+    suffix = output.suffix.lower()
+    if suffix in (".wav", ".png") and not len(samples):
+        raise Mistake(f"-n 0: {output} needs at least one sample")
+    if suffix != ".wav":
+        return [write_file(output, content(space, samples, suffix))]
+    paths, digits = [output], len(str(len(samples) - 1))
+    if len(samples) > 1:
+        paths = [output.with_stem(f"{output.stem}-{i:0{digits}}") for i in range(len(samples))]
+    return [write_file(path, wav_bytes(sample, rate)) for path, sample in zip(paths, samples)]
+
+
+def _printable(space: Space, samples: Any) -> str | None:
+    """Samples for the screen: texts as they are, rows as a table, or as CSV into a pipe; None for anything else."""
+    if ".txt" in fitting(space):
+        return as_text(space, samples)
+    if not is_flat(space) or space.dims > 100:
+        return None
+    return printed(as_frame(space, samples))
+
+
+def printed(frame: Any) -> str:
+    """A DataFrame for the screen, or as CSV into a pipe."""
+    if sys.stdout.isatty():
+        return frame.to_string(index=False, max_rows=60)
+    return frame.to_csv(index=False).rstrip("\n")
+
+
+def _free(path: Path) -> Path:
+    """The path, numbered if there is such a file: what nobody named overwrites nothing."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free

@@ -8,15 +8,13 @@ from typing import Any
 
 import torch
 
-from genus.cli.answer import Answer, refuse_place, table_bytes, write_file
+from genus.cli.answer import Answer, refuse_table, table_bytes, write_file
 from genus.cli.fit import likelihood, spoken
 from genus.cli.fitted import add_folder, load_fitted
 from genus.cli.parsing import Mistake, Parser, one_of, whole
-from genus.cli.source import Source, add_data_options, given_of, remembered, source_of
+from genus.cli.source import PARTS, Source, add_data_options, given_of, remembered, source_of
 from genus.likelihood import LogLikelihood, concatenate
 from genus.model import HasLikelihood, HasScore
-
-PARTS = ("train", "valid", "test")
 
 
 def parser() -> Parser:
@@ -47,16 +45,14 @@ def run(words: list[str]) -> Answer:
     arguments = parser().parse(words[1:])
     output = arguments.output
     if output is not None:
-        refuse_place(output)
-        if output.suffix.lower() not in (".csv", ".parquet"):
-            raise Mistake(f"-o {output}: {output.suffix or 'no suffix'} does not fit scores; what fits: .csv, .parquet")
+        refuse_table(output, "scores")
     model = load_fitted(arguments.folder, arguments.device, HasScore, "score")
     fitted_to, _ = remembered(Path(arguments.folder).expanduser())
     source = source_of(arguments, fitted_to)
     if model.given_space is not None and not model.given_optional and "given" not in source.options:
         source = Source(source.data, {**source.options, "given": given_of(model)})
     if model.given_optional and arguments.given is None and "given" in source.options:
-        source = _without_labels(source, model)
+        source = source.without_labels(model)
     own = source.named or (fitted_to is not None and source.same_data(fitted_to))
     part = arguments.part or ("test" if own or arguments.shares else "all")
     examples = _examples(source, part, model)
@@ -90,24 +86,10 @@ def _scores(model: Any, examples: list[tuple[str, Any]], arguments: Any) -> tupl
     return found, f"score {mean:.5g} (no log-probability)", frame if len(frames) > 1 else frame.drop(columns="part")
 
 
-def _without_labels(source: Source, model: HasScore) -> Source:
-    """The source; without labels if it has none: what a model may leave open is then summed over."""
-    try:
-        source.load(model)
-    except ValueError:  # no such column; or it is wrong, which the next load says again
-        return Source(source.data, {name: value for name, value in source.options.items() if name != "given"})
-    return source
-
-
 def _examples(source: Source, part: str, model: HasScore) -> list[tuple[str, Any]]:
-    """The parts to score, by name; all of a file that nobody has split is one part, in the file's order."""
+    """The parts to score, by name."""
     if part == "all":
-        try:
-            whole_file = source.load(model, split=(1.0, 0.0, 0.0))
-            return [("all", whole_file.train)]
-        except ValueError:  # it comes split; or it is wrong, which the next load says again
-            data = source.load(model)
-            return [(name, getattr(data, name)) for name in PARTS if len(getattr(data, name))]
+        return source.every_example(model)
     examples = getattr(source.load(model), part)
     if not len(examples):
         raise Mistake(f"score: {source.data} has no {part} part; pass --split all")

@@ -12,6 +12,7 @@ from genus.cli.answer import plain, write_file
 from genus.cli.parsing import Mistake, Parser, names, one_of, setting, whole
 
 FILE = "data.json"  # in the folder of a fitted model
+PARTS = ("train", "valid", "test")
 TABLES = (".csv", ".tsv", ".parquet")
 # what only says which part of the data; the others say how a file is read, and serve for another file of its kind, too
 WHICH = ("split", "seed", "limit")
@@ -62,6 +63,22 @@ class Source:
         if kind is None and model is not None:
             data = data.lying_in(model.spaces)
         return data if kind is None else respaced(data, kind)
+
+    def every_example(self, model: Any) -> list[tuple[str, Any]]:
+        """The parts that are not empty, by name; all of a file that nobody has split is one part, in the file's order."""
+        try:
+            return [("all", self.load(model, split=(1.0, 0.0, 0.0)).train)]
+        except ValueError:  # it comes split; or it is wrong, which the next load says again
+            data = self.load(model)
+            return [(name, getattr(data, name)) for name in PARTS if len(getattr(data, name))]
+
+    def without_labels(self, model: Any) -> Source:
+        """The source; without labels if it has none, for a model that may do without."""
+        try:
+            self.load(model)
+        except ValueError:  # no such column; or it is wrong, which the next load says again
+            return replace(self, options={name: value for name, value in self.options.items() if name != "given"})
+        return self
 
 
 def add_data_options(parser: Parser, *, shares: str = "--split") -> None:

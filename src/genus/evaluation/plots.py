@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genus.forecast import Forecast
 from genus.models.classical.probabilistic_pca import ProbabilisticPCA
 from genus.sampling import Chains
 
@@ -76,4 +78,39 @@ def trace_plot(chains: Chains, coordinates: int = 4, max_lag: int = 100) -> Figu
     axes[0, 1].set_title("autocorrelation", loc="left", fontsize=10)
     axes[-1, 0].set_xlabel("draw")
     axes[-1, 1].set_xlabel("lag")
+    return figure
+
+
+def forecast_plot(series: Any, forecast: Forecast, names: Sequence[str] = ()) -> Figure:
+    """The end of a series (t, *item) and where it goes: a row for each number of a step, with the mean and the interval.
+
+    names: of the numbers. Raises ValueError where series and forecast do not fit.
+    """
+    past = np.asarray(series, dtype=float).reshape(len(series), -1)
+    ahead = {what: np.asarray(getattr(forecast, what)).reshape(len(forecast), -1) for what in ("mean", "low", "high")}
+    dims = ahead["mean"].shape[1]
+    if past.shape[1] != dims:
+        raise ValueError(f"series: has {past.shape[1]} numbers a step, but the forecast has {dims}; pass what was forecast")
+    shown = past[-max(6 * len(forecast), 30) :]
+    before = np.arange(len(past) - len(shown), len(past))
+    after = np.arange(len(past), len(past) + len(forecast))
+    figure = new_figure(9, 1.2 + 2.2 * dims)
+    rows: Any = figure.subplots(dims, 1, squeeze=False, sharex=True)
+    for i, axes in enumerate(rows[:, 0]):
+        axes.plot(before, shown[:, i], color="0.25", linewidth=1.2, label="the series")
+        axes.fill_between(
+            after,
+            ahead["low"][:, i],
+            ahead["high"][:, i],
+            color="C0",
+            alpha=0.2,
+            linewidth=0,
+            label=f"{forecast.level:.0%} interval",
+        )
+        axes.plot(after, ahead["mean"][:, i], color="C0", linewidth=1.6, marker="o" if len(after) == 1 else None, label="forecast")
+        axes.set_ylabel(names[i] if i < len(names) else "")
+        axes.margins(x=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    rows[0, 0].legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=3)
+    rows[-1, 0].set_xlabel("step")
     return figure
