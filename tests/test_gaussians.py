@@ -10,10 +10,10 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits, load_iris
 from sklearn.mixture import GaussianMixture
 
+from genus.probability import gaussian_forms as forms
 from genus.probability import gaussians as g
+from genus.probability.gaussian_forms import KINDS
 from genus.probability.kmeans import kmeans
-
-KINDS = g.KINDS
 
 
 def mixture(kind, K=3, d=4, seed=0):
@@ -51,7 +51,7 @@ def log_likelihood(x, log_weights, means, covariances, kind):
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 def test_log_density_is_scipys_with_the_missing_columns_dropped(kind, missing, monkeypatch):
     _, means, covariances = mixture(kind)
-    monkeypatch.setattr(g, "TILE_BYTES", 1)  # several tiles of the least size
+    monkeypatch.setattr(forms, "TILE_BYTES", 1)  # several tiles of the least size
     x, full = rows(missing=missing), dense(covariances, kind, 3, 4)
     expected = torch.zeros(3, len(x), dtype=torch.float64)
     for k in range(3):
@@ -111,10 +111,10 @@ def test_em_is_scikit_learns_iteration_by_iteration(kind):
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 @pytest.mark.parametrize("form", ["expanded", "centred", "scattered"])
 def test_statistics_are_the_sums_they_are_said_to_be(kind, missing, form, monkeypatch):
-    monkeypatch.setattr(g, "RARE", 1000 if form == "scattered" else 0)
-    monkeypatch.setattr(g, "TILE_BYTES", 1)  # several tiles of the least size
+    monkeypatch.setattr(g, "RARE", math.inf if form == "scattered" else 0)
+    monkeypatch.setattr(forms, "TILE_BYTES", 1)  # several tiles of the least size
     if form == "centred":
-        monkeypatch.setattr(g, "WORST_ERROR", {})
+        monkeypatch.setattr(forms, "WORST_ERROR", {})
     log_weights, means, covariances = mixture(kind)
     x, full = rows(50, missing=missing), dense(covariances, kind, 3, 4)
     found = g.expected_statistics(x, log_weights, means, covariances, kind)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genus.probability.gaussians import LOG_2PI, gram, tile_rows
+from genus.probability.gaussian_forms import LOG_2PI, gram, tile_rows
 
 FLOOR = 1e-6  # least noise, as a share of a column's variance: at 0 the density would be infinite
 LEAST_SHARE = 1e-14  # of noise beside what the factors explain of a column: of less, rounding errors are larger

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genus.probability.gaussians import LOG_2PI
+from genus.probability.gaussian_forms import LOG_2PI
 
 STILL = 1e-14  # relative change of a covariance in one step, below which it stands still
 

@@ -14,6 +14,7 @@ from genus.learning.lengths import KeepsLengths
 from genus.model import Forecasts, HasLogProb
 from genus.model.likelihood import missing_at
 from genus.probability import gaussians
+from genus.probability.gaussian_forms import Kind
 from genus.sampling.decoding import draw
 from genus.spaces import Encoded, Ragged, Sequence, Space
 from genus.spaces.arrays import holds_missing, probability_flaw
@@ -177,7 +178,7 @@ class _Regimes:
     next | past, k ~ N(a_k + B_k past, R_k R_k')
     """
 
-    def __init__(self, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: gaussians.Kind, s: int) -> None:
+    def __init__(self, log_weights: Tensor, means: Tensor, covariances: Tensor, kind: Kind, s: int) -> None:
         K, d = means.shape
         if kind in ("diag", "spherical"):
             covariances = torch.diag_embed(covariances if kind == "diag" else covariances[:, None].expand(K, d))

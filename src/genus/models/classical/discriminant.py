@@ -11,7 +11,7 @@ from genus.fields import Between
 from genus.learning import LearnsFromLabels
 from genus.model import Completes, HasDensity
 from genus.probability import gaussians
-from genus.probability.gaussians import Kind
+from genus.probability.gaussian_forms import Kind
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 
 

@@ -28,7 +28,7 @@ from torch.nn.functional import embedding_bag, one_hot
 from genus.probability import truncated_normal
 from genus.probability.components.categorical import draw_levels
 from genus.probability.components.component import Components, posterior
-from genus.probability.gaussians import LOG_2PI
+from genus.probability.gaussian_forms import LOG_2PI
 from genus.probability.kmeans import kmeans
 from genus.probability.regression import coefficients
 from genus.probability.statistics import Statistics

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genus.probability import gaussians
 from genus.probability.components.component import Components
-from genus.probability.gaussians import Kind
+from genus.probability.gaussian_forms import Kind
 from genus.probability.statistics import Statistics
 from genus.spaces import Encoded, Space
 from genus.spaces.arrays import holds_missing
