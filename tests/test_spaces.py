@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -537,3 +538,11 @@ def test_finite_numbers_whose_sum_overflows_are_neither_missing_nor_infinite():
     assert not holds_missing(huge) and holds_missing(torch.tensor([1.0, math.nan, math.inf]))
     with pytest.raises(ValueError, match="row 1 holds infinity"):
         Reals(2).encode(torch.tensor([[1.0, math.nan], [math.inf, -math.inf]]))
+
+
+def test_names_that_are_all_different_are_warned_of():
+    with pytest.warns(UserWarning, match="the column 'id' has another value in each of its 40 rows"):
+        Table.of(pd.DataFrame({"id": [f"n{i}" for i in range(40)], "x": range(40)}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Table.of(pd.DataFrame({"id": ["a", "b"] + [f"n{i}" for i in range(38)] + ["a"]}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -16,6 +17,7 @@ from genus.spaces.space import Space, Standardisation
 
 Kind = Literal["continuous", "integer", "categorical", "boolean"]
 MOST_CATEGORIES = 1000
+SUSPICIOUS = 30  # rows: so many strings that are all different are no categories
 
 
 @dataclass(frozen=True)
@@ -283,6 +285,12 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
         raise ValueError(
             f"data: the column {name!r} has {len(categories)} different values, more than {MOST_CATEGORIES} categories: "
             "drop it if it is an identifier; pass it alone as a list of strings if it is text"
+        )
+    if not categorical and len(present) == len(categories) >= SUSPICIOUS:
+        warnings.warn(
+            f"the column {name!r} has another value in each of its {len(present)} rows, from which nothing is learned; drop it if it "
+            "is an identifier or a date",
+            stacklevel=2,
         )
     items = tuple(value.item() if hasattr(value, "item") else value for value in categories)
     return Column(name, "categorical", dtype, items, categorical and bool(series.cat.ordered), missing)
