@@ -123,6 +123,13 @@ def test_a_left_out_bandwidth_lets_every_point_be_reached():
     assert float(torch.cdist(u, u).fill_diagonal_(math.inf).amin(1).gt(1).double().mean()) < 0.03
 
 
+def test_the_gradient_of_a_histogram_is_zero_and_not_absent():
+    model = genus.Histogram(bins=4).fit(torch.randn(100, 2, dtype=torch.float64), progress=False)
+    x = torch.tensor([[0.1, 0.2], [99.0, 0.0], [math.nan, 1.0]], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(model.log_prob(x)[[0, 2]].sum(), x)
+    assert torch.equal(gradient, torch.zeros_like(x))
+
+
 def test_tiles_and_precision():
     """More points than a tile, in an order that surprises the running maximum, from the middle to far outside."""
     make = torch.Generator().manual_seed(0)

@@ -37,6 +37,7 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
     Categories, tokens, bits and whole numbers have probabilities: volume counts the values in a cell, one where there is
     room. Where the space knows no range (real numbers, plain whole numbers) `bins` cells share the range of the data and
     one more cell, as wide as all of them, lies at either end for what the data missed; beyond, the density is zero (-inf).
+    The density is level within a cell, so that its gradient in x is zero.
 
     Missing values (NaN) are summed out exactly of what is scored. Of what is learned, too: where coordinates are independent
     each is counted where it is known; else EM finds the tables that make what is known likeliest, by steps that need no
@@ -110,9 +111,11 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         self.log_p = self._smoothed(counts).log()
 
     def log_prob_of(self, x: Tensor, g: Tensor | None) -> Tensor:
-        cells, inside = self._cells_of(x.reshape(len(x), -1).double())
+        flat = x.reshape(len(x), -1).double()
+        cells, inside = self._cells_of(flat.detach())
         log_volume = torch.where(cells < 0, 0.0, self._intervals(cells)[1].log()).sum(1)
-        return torch.where(inside.all(1), self._log_p_of(cells) - log_volume, -math.inf)
+        log_p = torch.where(inside.all(1), self._log_p_of(cells) - log_volume, -math.inf)
+        return log_p + 0 * flat.nan_to_num().sum(1) if flat.requires_grad else log_p  # level in a cell: its gradient is zero
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
         return self._point_of(self._draw_cells(torch.full((n, len(self.low)), -1, device=self.device)))
