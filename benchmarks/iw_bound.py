@@ -34,8 +34,8 @@ def theirs() -> Measured:
 
     model, x = fitted()
     peer = vae.pythae_model(WORK)
-    peer.encoder.body.load_state_dict(model.encoder.body.state_dict())
-    peer.decoder.body.load_state_dict(model.decoder.body.state_dict())
+    for copy, network in ((peer.encoder, model.encoder), (peer.decoder, model.decoder)):  # the same layers by other names
+        copy.load_state_dict(dict(zip(copy.state_dict(), network.state_dict().values(), strict=True)))
     peer.eval()
     x = x.float()
     with torch.no_grad():

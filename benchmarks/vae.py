@@ -1,13 +1,15 @@
-"""Training a variational autoencoder: pythae's own trainer and genus's `fit`, on the same networks and batches.
+"""Training a variational autoencoder: pythae's own trainer and genus's `fit`, on the same architecture and batches.
 
-Both learn a Bernoulli likelihood of binary images with networks built from genus.networks, so that a step is the same
-arithmetic and the final bounds can be compared. What differs is all around it: how batches are made, how the loss is
-computed, whether the optimiser is fused. genus also clips gradients and keeps a moving average of the parameters,
-its defaults, and pays for them: a sixth of a step of the small perceptron.
+Both learn a Bernoulli likelihood of binary images with the same layers, as many parameters (which is checked) and torch's
+initial distribution, so that a step is the same arithmetic and the final bounds can be compared (which they are). pythae's
+networks are what its user writes: nn.Conv2d, nn.GroupNorm and the like on (n, channels, height, width). What differs is how
+layers and gradients are computed, how batches are made and whether the optimiser is fused. genus also clips gradients and
+keeps a moving average of the parameters, its defaults, and pays for them.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +27,11 @@ class Work:
     n: int
     batch_size: int
     epochs: int
+    channels: tuple[int, ...] = ()  # of each convolution
 
 
 MLP = Work((1, 28, 28), 20, 400, "mlp", 6400, 64, 3)
-CONVOLUTIONAL = Work((3, 32, 32), 64, 256, "convolutional", 1280, 64, 1)
+CONVOLUTIONAL = Work((3, 32, 32), 64, 256, "convolutional", 1280, 64, 1, (32, 64, 128, 256))
 
 
 def images(work: Work) -> Any:
@@ -53,41 +56,65 @@ def genus_model(work: Work) -> Any:
     return genus.VAE(latent_dim=work.latent_dim, width=work.width, n_layers=1, dropout=0.0, architecture=work.architecture)
 
 
+def encoder(work: Work) -> Any:
+    """What genus builds for the work, as one writes it with torch.nn: (n, *shape) -> (n, 2 latent_dim)."""
+    from torch import nn
+
+    channels, height, width = work.shape
+    if work.architecture == "mlp":
+        return nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * height * width, work.width), nn.SiLU(),
+            nn.Linear(work.width, 2 * work.latent_dim),
+        )  # fmt: skip
+    layers: list[Any] = []
+    for wider in work.channels:
+        layers += [nn.Conv2d(channels, wider, 4, 2, 1, bias=False), nn.GroupNorm(wider // 16, wider), nn.SiLU()]
+        channels, height, width = wider, height // 2, width // 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, 2 * work.latent_dim))
+
+
+def decoder(work: Work) -> Any:
+    """Its mirror: (n, latent_dim) -> logits (n, *shape)."""
+    from torch import nn
+
+    channels, height, width = work.shape
+    if work.architecture == "mlp":
+        return nn.Sequential(
+            nn.Linear(work.latent_dim, work.width), nn.SiLU(),
+            nn.Linear(work.width, channels * height * width), nn.Unflatten(1, work.shape),
+        )  # fmt: skip
+    *finer, wide = work.channels
+    coarsest = (wide, height // 2 ** len(work.channels), width // 2 ** len(work.channels))
+    layers: list[Any] = [nn.Linear(work.latent_dim, math.prod(coarsest)), nn.Unflatten(1, coarsest)]
+    for narrow in reversed(finer):
+        layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.GroupNorm(narrow // 16, narrow), nn.SiLU()]
+        wide = narrow
+    return nn.Sequential(*layers, nn.ConvTranspose2d(wide, channels, 4, 2, 1))
+
+
 def pythae_model(work: Work) -> Any:
-    """pythae's VAE on the same networks."""
+    """pythae's VAE on those networks."""
     from pythae.models import VAE, VAEConfig
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
 
-    from genus.networks.convolution import ConvolutionalDecoder, ConvolutionalEncoder
-    from genus.networks.mlp import MLP as Perceptron
-
-    channels, height, width = work.shape
-    convolves, dims = work.architecture == "convolutional", channels * height * width
-
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
             super().__init__()
-            if convolves:
-                self.body = ConvolutionalEncoder(channels, height, width, 2 * work.latent_dim, hidden=work.width // 8)
-            else:
-                self.body = Perceptron(dims, 2 * work.latent_dim, width=work.width, n_layers=1)
+            self.body = encoder(work)
 
         def forward(self, x: Any) -> Any:
-            x = 2 * x - 1  # what genus shows its networks of 0 and 1
-            mean, log_variance = self.body(x if convolves else x.flatten(1)).chunk(2, 1)
+            mean, log_variance = self.body(2 * x - 1).chunk(2, 1)  # genus, too, shows its networks -1 and 1
             return ModelOutput(embedding=mean, log_covariance=log_variance)
 
     class Decoder(BaseDecoder):
         def __init__(self) -> None:
             super().__init__()
-            if convolves:
-                self.body = ConvolutionalDecoder(work.latent_dim, channels, height, width, hidden=work.width // 8)
-            else:
-                self.body = Perceptron(work.latent_dim, dims, width=work.width, n_layers=1)
+            self.body = decoder(work)
 
         def forward(self, z: Any) -> Any:
-            return ModelOutput(reconstruction=self.body(z).sigmoid().reshape(len(z), *work.shape))
+            return ModelOutput(reconstruction=self.body(z).sigmoid())
 
     config = VAEConfig(input_dim=work.shape, latent_dim=work.latent_dim, reconstruction_loss="bce")
     return VAE(config, encoder=Encoder(), decoder=Decoder())
@@ -150,6 +177,6 @@ ROWS = [
     )
     for name, what, work in (
         ("mlp", "training a VAE 784-400-40 on 28x28, batch 64", MLP),
-        ("conv", "training a convolutional VAE (32, 64, 128, 256, 512 channels) on 32x32x3, batch 64", CONVOLUTIONAL),
+        ("conv", "training a convolutional VAE (32, 64, 128, 256 channels) on 32x32x3, batch 64", CONVOLUTIONAL),
     )
 ]

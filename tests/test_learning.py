@@ -21,6 +21,7 @@ import genus
 from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture
 from genus.data import Rows, examples_of
 from genus.learning import LearnsByGradient
+from genus.learning.adamw import AdamW
 from genus.learning.batches import Shuffled, Windows
 from genus.learning.checkpoint import Checkpoints
 from genus.learning.distributed import device_of
@@ -188,35 +189,64 @@ def test_gradients_are_clipped(monkeypatch):
         steps.append((squares**0.5, divisor))
 
     with_recipe(monkeypatch, clip=0.01)
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(AdamW, "step", step)
     fit(tiny(), steps=5)
     assert all(length > 0.01 and length / divisor == pytest.approx(0.01, rel=1e-4) for length, divisor in steps)
 
 
-def test_the_fused_optimiser_divides_by_grad_scale():
-    """torch's own protocol between GradScaler and fused optimisers, on which clipping stands."""
-    one, other = (torch.nn.Parameter(torch.ones(50)) for _ in range(2))
-    fused, plain = torch.optim.AdamW([one], fused=True), torch.optim.AdamW([other])
-    for scale in (1.0, 3.0, 10.0):
-        one.grad = torch.linspace(-1, 1, 50)
-        other.grad = one.grad / scale
-        fused.grad_scale = torch.tensor(scale)
-        fused.step()
-        plain.step()
-    torch.testing.assert_close(one, other)
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_step_is_that_of_torch_with_the_gradient_clipped(layout):
+    weight, bias = torch.randn(5, 3, 4, 4), torch.randn(5)
+    ours = [torch.nn.Parameter(t) for t in (weight.to(memory_format=layout, copy=True), bias.clone())]
+    torchs = [torch.nn.Parameter(t.clone()) for t in (weight, bias)]
+    settings = {"lr": 0.1, "betas": (0.9, 0.99)}
+    one = AdamW([{"params": ours[:1], "weight_decay": 0.1}, {"params": ours[1:], "weight_decay": 0.0}], **settings)
+    other = torch.optim.AdamW(
+        [{"params": torchs[:1], "weight_decay": 0.1}, {"params": torchs[1:], "weight_decay": 0.0}], **settings
+    )
+    for size in (0.01, 3.0, 0.1):
+        for p, q in zip(ours, torchs, strict=True):
+            q.grad = size * torch.randn_like(q)
+            p.grad = q.grad.clone().to(memory_format=layout) if p.dim() == 4 else q.grad.clone()
+        torch.nn.utils.clip_grad_norm_(torchs, 1.0)
+        one.clip(1.0)
+        one.step()
+        other.step()
+    for p, q in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(p, q)
+
+
+def test_moments_are_put_back_in_the_order_of_their_parameter():
+    """torch's kernel walks through memory: moments in another order would belong to other weights."""
+    weights = [torch.nn.Parameter(torch.randn(5, 3, 4, 4).to(memory_format=torch.channels_last)) for _ in range(2)]
+    optimisers = [AdamW([{"params": [w], "weight_decay": 0.0}], lr=0.1, betas=(0.9, 0.99)) for w in weights]
+    weights[0].grad = torch.randn_like(weights[0])
+    optimisers[0].step()
+    state = {
+        n: t.clone(memory_format=torch.contiguous_format) for n, t in optimisers[0].state_dict()["state"][0].items()
+    }  # as a file gives it
+    optimisers[1].load_state_dict({"state": {0: state}, "param_groups": optimisers[1].state_dict()["param_groups"]})
+    weights[1].data.copy_(weights[0])
+    for w, optimiser in zip(weights, optimisers, strict=True):
+        w.grad = torch.full_like(w, 0.5)
+        optimiser.step()
+    assert torch.equal(*weights)
 
 
 @pytest.mark.parametrize("decay", ["cosine", "linear", "constant"])
 def test_the_learning_rate_warms_up_and_decays(decay, monkeypatch):
     rates = []
-    plain = torch.optim.AdamW.step
+    plain = AdamW.step
 
     def step(self, *args, **kwargs):
         rates.append({group["lr"] for group in self.param_groups})
         return plain(self, *args, **kwargs)
 
     with_recipe(monkeypatch, decay=decay, warmup=0.1)
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(AdamW, "step", step)
     fit(tiny(), steps=100, learning_rate=0.01)
     assert all(len(rate) == 1 for rate in rates)
     rates = [rate.pop() for rate in rates]
@@ -563,10 +593,8 @@ class Duel(LearnsByGradient):
 
 def test_players_take_turns_and_only_move_themselves(monkeypatch):
     rates = []
-    plain = torch.optim.AdamW.step
-    monkeypatch.setattr(
-        torch.optim.AdamW, "step", lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), plain(self, *a, **k))[1]
-    )
+    plain = AdamW.step
+    monkeypatch.setattr(AdamW, "step", lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), plain(self, *a, **k))[1])
     model = fit(Duel(), steps=6)
     assert [turn[:3] for turn in model.seen] == [("a", True, False), ("b", False, True)] * 6
     own = [turn[3] for turn in model.seen]

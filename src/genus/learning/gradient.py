@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from genus.data import Examples
 from genus.files import write_atomically
+from genus.learning.adamw import AdamW
 from genus.learning.batches import Batches, Shuffled
 from genus.learning.checkpoint import Checkpoints, environment, optimiser_tensors, restore_optimiser
 from genus.learning.history import History, Progress
-from genus.learning.learns import Learns, Settings
+from genus.learning.learns import Learns, Precision, Settings
 from genus.randomness import randomness, reseed
 from genus.spaces import Encoded, Ragged, space_config
 
@@ -68,6 +69,7 @@ class LearnsByGradient(Learns):
 
     way: ClassVar[str] = "by gradient"
     takes: ClassVar[frozenset[str]] = frozenset({"validation", "epochs", "steps", "batch_size", "learning_rate", "resume"})
+    precisions: ClassVar[tuple[Precision, ...]] = ("float32", "bfloat16")
     recipe: ClassVar[Recipe] = Recipe()
     elapsed = 1.0  # share of the run that is over, while it runs: for losses that change on the way
     channels_last = False  # convolutions: the memory layout they are fastest in
@@ -92,10 +94,6 @@ class LearnsByGradient(Learns):
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
         assert self.space is not None
-        if settings.precision == "float64":
-            raise ValueError(
-                f"precision='float64': {type(self).__name__} learns by gradient, in float32 or bfloat16; pass one of them, or 'auto'"
-            )
         with randomness(settings.seed, "build"):
             self.build(self.space)
         self.to(settings.device)
@@ -193,11 +191,8 @@ class Run:
             with self._autocast():
                 loss = side(x, g)
             loss.backward()
-            if self.recipe.clip is not None:  # the optimiser divides as it reads: a pass over the gradients less
-                norm = nn.utils.get_total_norm(
-                    [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-                )
-                optimiser.grad_scale = (norm / self.recipe.clip).clamp_(min=1.0)
+            if self.recipe.clip is not None:
+                optimiser.clip(self.recipe.clip)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             losses.append(loss.detach())
@@ -299,7 +294,7 @@ class Run:
 
     # -- optimisers and processes -------------------------------------------------------------------------------
 
-    def _optimiser(self, player: Player) -> torch.optim.Optimizer:
+    def _optimiser(self, player: Player) -> AdamW:
         tables = {id(m.weight) for side in player.modules for m in side.modules() if isinstance(m, nn.Embedding)}
         decays = lambda p: p.dim() >= 2 and id(p) not in tables  # noqa: E731
         matrices = [p for p in player.parameters() if decays(p)]
@@ -308,9 +303,7 @@ class Run:
             {"params": matrices, "weight_decay": self.recipe.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(
-            groups, lr=self.recipe.learning_rate, betas=self.recipe.betas, fused=True
-        )  # a quarter off a small step
+        return AdamW(groups, lr=self.recipe.learning_rate, betas=self.recipe.betas)
 
     def _side(self, player: Player) -> Callable[[Any, Tensor | None], Tensor]:
         side = _Side(self.model, player.loss)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 
@@ -51,6 +51,7 @@ class Learns(Model):
 
     way: ClassVar[str]  # in words, for messages
     takes: ClassVar[frozenset[str]]  # the arguments of fit that make sense for this way of learning
+    precisions: ClassVar[tuple[Precision, ...]] = ("float32", "float64")  # sums and formulas need as many digits
 
     def fit(
         self,
@@ -95,10 +96,11 @@ class Learns(Model):
             raise ValueError(f"learning_rate={learning_rate!r} must be a number above 0")
         if epochs is not None and steps is not None:
             raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
-        if precision not in ("auto", "float32", "float64", "bfloat16"):
+        if precision not in get_args(Precision):
             raise ValueError(f"precision={precision!r} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
-        if precision == "bfloat16" and "learning_rate" not in self.takes:
-            raise ValueError("precision='bfloat16': sums and formulas need more digits; pass 'float32', 'float64' or 'auto'")
+        if precision not in ("auto", *self.precisions):
+            either = " or ".join(map(repr, self.precisions))
+            raise ValueError(f"precision={precision!r}: {type(self).__name__} learns {self.way}; pass {either}, or 'auto'")
         if run is not None and not isinstance(run, str | PathLike):
             raise TypeError(f"run={run!r} is of type {type(run).__name__}, but run must be the path of a folder")
         if run is not None and Path(run).exists() and not Path(run).is_dir():

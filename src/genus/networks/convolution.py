@@ -14,6 +14,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from genus.networks.lowering import Doubling, Halving
+
 SMALLEST = 2  # a longer side of this many pixels is halved no more
 WIDEST = 512  # channels stop doubling here
 
@@ -74,7 +76,7 @@ class ConvolutionalEncoder(nn.Module):
             if height % 2 or width % 2:
                 layers.append(nn.ZeroPad2d((0, width % 2, 0, height % 2)))
             # a norm brings a shift of its own
-            layers.append(nn.Conv2d(channels, wider, 4, stride=2, padding=1, bias=norm is None))
+            layers.append(Halving(channels, wider, bias=norm is None))
             if norm is not None:
                 layers.append(norm(wider))
             layers.append(activation())
@@ -108,13 +110,13 @@ class ConvolutionalDecoder(nn.Module):
         self.foot = nn.Linear(inputs, math.prod(self.start))
         layers: list[nn.Module] = []
         for narrow, rows, columns in reversed(finer):
-            layers.append(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=norm is None))
+            layers.append(Doubling(wide, narrow, bias=norm is None))
             layers.append(Cut(rows, columns))
             if norm is not None:
                 layers.append(norm(narrow))
             layers.append(activation())
             wide = narrow
-        layers.append(nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1))
+        layers.append(Doubling(wide, channels))
         layers.append(Cut(height, width))
         self.stages = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)
