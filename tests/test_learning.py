@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import zoo
 from zoo import cases, same_state, state_of
 
 import genus
-from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture
+from genus import GAN, GPT, VAE, Dataset, Gaussian, GaussianMixture
 from genus.data import Rows, examples_of
 from genus.learning import LearnsByGradient
 from genus.learning.adamw import AdamW
@@ -319,6 +320,30 @@ def test_em_that_finds_no_number_says_so(monkeypatch):
 
 
 # --------------------------------------------------------------------------------------------------- runs and resuming
+
+
+@pytest.mark.parametrize("make", [VAE, GAN], ids=lambda make: make.__name__)
+def test_a_convolutional_run_cut_off_goes_on_bit_for_bit(make, monkeypatch, tmp_path):
+    """Weights and moments that lie channels_last in memory, and row-major in a file."""
+    images = torch.rand(24, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    options = {"data": images, "steps": 12, "batch_size": 6, "run": tmp_path}
+    model = partial(make, width=32, latent_dim=2, architecture="convolutional")
+    whole = state_of(fit(model(), **options | {"run": None}))
+    monkeypatch.setattr(Run, "CHECKPOINT_SECONDS", 0.0)
+    plain = Run._move
+
+    def move(self):
+        if self.step == 8:
+            raise KeyboardInterrupt
+        return plain(self)
+
+    monkeypatch.setattr(Run, "_move", move)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model(), **options)
+    monkeypatch.setattr(Run, "_move", plain)
+    tensors, about = Checkpoints(tmp_path).latest()
+    assert about["step"] == 8 and any(t.dim() == 4 for t in tensors.values())
+    assert same_state(state_of(fit(model(), resume=True, **options)), whole)
 
 
 def test_a_run_leaves_its_model_history_and_settings(tmp_path):
