@@ -113,20 +113,16 @@ class MixtureModel(LearnsByEM, CanSample, Completes, CountsParameters):
 
     def responsibilities(self, data: Any) -> Tensor:
         """p(component | x), (n, n_components)."""
-        parts = []
-        for x, _ in self.examples(data).batches():
-            with self.verb(0, "responsibilities"):
-                z = self.coordinates(x.to(self.device), None, torch.float64)
-                parts.append(self.posterior(z).T.cpu())
-        return torch.cat(parts)
+
+        def shares(x: Tensor, g: Tensor | None) -> Tensor:
+            return self.posterior(self.coordinates(x, None, torch.float64)).T.cpu()
+
+        return torch.cat(self.on_batches(self.examples(data), shares, "responsibilities"))
 
     def impute(self, data: Any) -> Any:
         """The same rows with every missing cell (NaN) at its best guess given the others: the mean of a number, rounded where
         it is a whole one, the likeliest category. `complete` draws them, and so keeps their spread."""
-        parts = []
-        for x, _ in self.examples(data).batches(4096):
-            with self.verb(0, "impute"):
-                parts.append(self.best(x.to(self.device)).cpu())
+        parts = self.on_batches(self.examples(data), lambda x, g: self.best(x).cpu(), "impute")
         return indexed_like(self.fitted_space.decode(torch.cat(parts)), data)
 
     def flaw(self) -> str | None:

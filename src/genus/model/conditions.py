@@ -107,12 +107,11 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         return replace(self.examples(data), given=None)
 
     def _joint(self, examples: Examples) -> Tensor:
-        parts = []
-        for x, _ in examples.batches(4096):
-            with self.verb(0, "classify"):
-                self.refuse_missing(x)
-                parts.append(self.class_log_prob(x.to(self.device)).double().cpu())
-        return torch.cat(parts)
+        def joint(x: Tensor, g: Tensor | None) -> Tensor:
+            self.refuse_missing(x)
+            return self.class_log_prob(x).double().cpu()
+
+        return torch.cat(self.on_batches(examples, joint, "classify"))
 
     def _labels(self, codes: Tensor) -> Any:
         decoded = self.given_space.decode(codes[:, None])  # type: ignore[union-attr]

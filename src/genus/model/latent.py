@@ -11,6 +11,8 @@ from genus.model.model import Model, indexed_like, join
 from genus.spaces import Encoded
 from genus.spaces.arrays import as_tensor, refuse_shape
 
+BATCH = 1024  # points that go through a network at once
+
 
 class HasLatent(Model):
     """Points have a code. A model writes `code_of(x, g) -> z` and `point_of(z, g) -> x`."""
@@ -25,11 +27,8 @@ class HasLatent(Model):
 
     def encode(self, x: Any, *, given: Any = None) -> Tensor:
         """The codes of data: (n, latent_dim), the mean of q(z|x) where the code is random."""
-        parts = []
-        for points, g in self.examples(x, given).batches(1024):
-            with self.verb(0, "encode"):
-                parts.append(self.code_of(points.to(self.device), None if g is None else g.to(self.device)).cpu())
-        return torch.cat(parts)
+        examples = self.examples(x, given)
+        return torch.cat(self.on_batches(examples, lambda x, g: self.code_of(x, g).cpu(), "encode", size=BATCH))
 
     def decode(self, z: Any, *, given: Any = None) -> Any:
         """The points of codes (n, latent_dim): the kind of thing the data were, the head's most likely value."""
@@ -42,9 +41,9 @@ class HasLatent(Model):
 
     def reconstruct(self, x: Any, *, given: Any = None) -> Any:
         """decode(encode(x)): what the model keeps of x."""
-        parts = []
-        for points, g in self.examples(x, given).batches(1024):
-            g = None if g is None else g.to(self.device)
-            with self.verb(0, "encode"):
-                parts.append(self.point_of(self.code_of(points.to(self.device), g), g).to("cpu"))
+
+        def there_and_back(points: Any, g: Tensor | None) -> Encoded:
+            return self.point_of(self.code_of(points, g), g).to("cpu")
+
+        parts = self.on_batches(self.examples(x, given), there_and_back, "encode", size=BATCH)
         return indexed_like(self.fitted_space.decode(join(parts)), x)

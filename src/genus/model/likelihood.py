@@ -23,11 +23,7 @@ class HasScore(Model):
 
     def score_samples(self, X: Any, y: Any = None) -> Any:
         """The score of each row as a numpy array (n,), scikit-learn's name: larger is more typical, and no log-probability."""
-        parts = []
-        for x, _ in self.examples(X).batches():
-            with self.verb(0, "score"):
-                parts.append(self.score_of(x.to(self.device)).double().cpu())
-        return torch.cat(parts).numpy()
+        return torch.cat(self.on_batches(self.examples(X), lambda x, g: self.score_of(x).double().cpu(), "score")).numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean score, larger is better: scikit-learn's name."""
@@ -197,13 +193,11 @@ class HasElbo(HasLikelihood):
 
     def elbo(self, data: Any, *, given: Any = None, seed: int = 0) -> LogLikelihood:
         """The evidence lower bound of each point, with one draw of the code."""
-        examples = self.examples(data, given)
-        parts = []
-        for step, (x, g) in enumerate(examples.batches(self.score_batch_size)):
-            with self.verb(seed, "elbo", step):
-                nats = self.elbo_of(x.to(self.device), None if g is None else g.to(self.device))
-            parts.append(LogLikelihood(nats.double().cpu(), "lower bound", dims=self.fitted_space.count_dims(x)))
-        return concatenate(parts)
+
+        def bound(x: Any, g: Tensor | None) -> LogLikelihood:
+            return LogLikelihood(self.elbo_of(x, g).double().cpu(), "lower bound", dims=self.fitted_space.count_dims(x))
+
+        return concatenate(self.on_batches(self.examples(data, given), bound, "elbo", seed, self.score_batch_size))
 
     def score_batch(self, x: Any, g: Tensor | None, samples: int) -> tuple[Tensor, Tensor | None]:
         """log (1/S) sum_s w_s, w_s = p(x, z_s) / q(z_s|x): at S = 1 the ELBO, rising to log p(x) (Burda et al. 2016,

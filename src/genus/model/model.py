@@ -6,10 +6,10 @@ constructor; `build(space)` makes the modules and `fit` (of the ways of learning
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from genus.randomness import check_seed, randomness
 from genus.spaces import Sequence, Space, Table
 from genus.spaces.arrays import said_of
 
+T = TypeVar("T")
 BEYOND = 1e100  # numbers of a sound model are smaller, and their squares and products finite
 
 
@@ -203,6 +204,16 @@ class Model(nn.Module):
                 yield
         finally:
             self.train(training)
+
+    def on_batches(
+        self, examples: Examples, answer: Callable[[Any, Tensor | None], T], stream: str, seed: int = 0, size: int = 4096
+    ) -> list[T]:
+        """answer(x, g) for every batch of `size` examples, on this model's device and in the surroundings of a verb."""
+        answers = []
+        for step, (x, g) in enumerate(examples.batches(size)):
+            with self.verb(seed, stream, step):
+                answers.append(answer(x.to(self.device), None if g is None else g.to(self.device)))
+        return answers
 
     # -- files --------------------------------------------------------------------------------------------------
 

@@ -62,9 +62,5 @@ class Completes(Model):
 
     def complete(self, data: Any, *, seed: int = 0) -> Any:
         """The same rows with every missing cell (NaN) drawn from its distribution given the others."""
-        examples = self.examples(data)
-        parts = []
-        for step, (x, _) in enumerate(examples.batches(4096)):
-            with self.verb(seed, "complete", step):
-                parts.append(self.fill(x.to(self.device)).to("cpu"))
+        parts = self.on_batches(self.examples(data), lambda x, g: self.fill(x).to("cpu"), "complete", seed)
         return indexed_like(self.fitted_space.decode(join(parts)), data)

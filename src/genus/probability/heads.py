@@ -65,14 +65,14 @@ class Bernoulli(Head):
     per_coordinate = 1
 
     def log_prob(self, h: Tensor, x: Tensor) -> Tensor:
-        logits = self.split(h)[:, 0]
+        logits = self.split(h).flatten(1)
         return -F.binary_cross_entropy_with_logits(logits, x.reshape(len(x), -1).to(logits), reduction="none").sum(1)
 
     def sample(self, h: Tensor) -> Tensor:
-        return self._encoded(torch.bernoulli(torch.sigmoid(self.split(h)[:, 0])))
+        return self._encoded(torch.bernoulli(torch.sigmoid(self.split(h).flatten(1))))
 
     def mode(self, h: Tensor) -> Tensor:
-        return self._encoded(self.split(h)[:, 0] > 0)
+        return self._encoded(self.split(h).flatten(1) > 0)
 
 
 class Categorical(Head):

@@ -101,14 +101,14 @@ class LinearDiscriminant(_Discriminant):
     def transform(self, data: Any) -> Any:
         """Discriminant coordinates, a numpy array (n, min(C - 1, d)): the directions in which class means lie farthest apart
         for the spread within classes, farthest first, centred on the mean; missing cells stand at their expectation."""
-        parts = []
         centre, directions = self._directions()
-        for x, _ in self._points(data).batches(4096):
-            with self.verb(0, "transform"):
-                z, _ = self.fitted_space.standardise(x.to(self.device, self.dtype).reshape(len(x), -1))  # type: ignore[union-attr]
-                z = gaussians.fill(z, self.prior.log(), self.means, self.covariances, self.kind, sample=False)
-                parts.append(((z - centre) @ directions).cpu())
-        return torch.cat(parts).numpy()
+
+        def coordinates(x: Tensor, g: Tensor | None) -> Tensor:
+            z, _ = self.fitted_space.standardise(x.to(self.dtype).reshape(len(x), -1))
+            z = gaussians.fill(z, self.prior.log(), self.means, self.covariances, self.kind, sample=False)
+            return ((z - centre) @ directions).cpu()
+
+        return torch.cat(self.on_batches(self._points(data), coordinates, "transform")).numpy()
 
     def _directions(self) -> tuple[Tensor, Tensor]:
         """The mean of all (d,), and the directions v (d, k) with v' Sigma v = 1; the largest number of each is positive."""

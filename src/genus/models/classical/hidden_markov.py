@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -198,14 +199,16 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
         return self._of_each_item(data, lambda group, log_b: filtered(self.chain, log_b, group.trellis)[1].T)
 
     def _of_each_item(self, data: Any, answer: Callable[[Group, Tensor], Tensor]) -> Any:
-        parts: list[Any] = []
-        for x, _ in self.examples(data).batches(self.score_batch_size):
-            with self.verb(0, "states"):
-                out = self._answers(x.to(self.device), answer).cpu()
+
+        def answers(x: Any, g: Tensor | None) -> list[Tensor]:
+            out = self._answers(x, answer).cpu()
             if isinstance(x, Ragged):
-                parts += list(Ragged(out, x.offsets - x.offsets[0]))
-            else:
-                parts += [out.reshape(*x.shape[:2], *out.shape[1:])]
+                return list(Ragged(out, x.offsets - x.offsets[0]))
+            return [out.reshape(*x.shape[:2], *out.shape[1:])]
+
+        parts = [
+            *itertools.chain.from_iterable(self.on_batches(self.examples(data), answers, "states", size=self.score_batch_size))
+        ]
         return parts if self.fitted_space.ragged else torch.cat(parts)
 
     def _answers(self, x: Any, answer: Callable[[Group, Tensor], Tensor]) -> Tensor:
