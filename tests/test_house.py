@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import json
 import os
@@ -182,8 +181,16 @@ def test_the_public_names_are_the_documented_ones():
 
 def test_models_is_the_table_and_not_the_package():
     assert callable(genus.models) and len(genus.models()) == len(model_classes())
-    importlib.import_module("genus.models.classical.gaussian")  # must not take the name away
-    assert callable(genus.models)
+    import genus.models.classical.gaussian as module
+
+    assert callable(genus.models) and genus.models.classical.gaussian.Gaussian is module.Gaussian is genus.Gaussian
+
+
+def test_help_and_editors_see_the_hyper_parameters():
+    for cls in model_classes().values():
+        signature = inspect.signature(cls)
+        assert {name: p.default for name, p in signature.parameters.items()} == {n: f.default for n, f in fields_of(cls).items()}
+    assert list(inspect.signature(genus.VAE()).parameters) != list(inspect.signature(genus.VAE).parameters)
 
 
 def test_names_on_the_command_line():

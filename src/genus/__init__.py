@@ -6,12 +6,24 @@ model.sample(64); model.log_likelihood(data.test)
 """
 
 import pkgutil
+import types
 
 import lazy_loader
 
-import genus.models  # now: later, its name would hide the function of that name
+import genus.models
 
-del models  # noqa: F821
+
+class _Models(types.ModuleType):
+    """The public function `models` and the package go by one name: the package, called, is the function."""
+
+    def __call__(self):  # type: ignore[no-untyped-def]
+        """A DataFrame of the models there are: family, what each is, its paper, its spaces, what it can do."""
+        from genus.registry import models
+
+        return models()
+
+
+genus.models.__class__ = _Models
 
 # A name is imported when it is first asked for: there are many models, and a program wants one or two.
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)

@@ -114,7 +114,8 @@ def _accept(option: Any, value: Any) -> tuple[bool, Any]:
         return whole, int(value) if whole else value
     if option is float:
         real = isinstance(value, typing.SupportsFloat) and not isinstance(value, bool | str) and _is_number(value)
-        return real, value if isinstance(value, int | float) else float(value) if real else value
+        plain = isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**53)  # beyond, tensors take no int
+        return real, float(value) if real and not plain else value
     if option is str:
         return isinstance(value, str), value
     if get_origin(option) is tuple:
@@ -154,6 +155,17 @@ def fields_of(cls: type) -> dict[str, Field]:
     if "_fields" not in vars(cls):
         cls._fields = _read_fields(cls)  # type: ignore[attr-defined]
     return cls._fields  # type: ignore[attr-defined]
+
+
+class FieldsSignature:
+    """A class's `__signature__`: its fields as keyword arguments, for help() and for editors that complete."""
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature | None:
+        if instance is not None:  # that of a model called as a module is none of this
+            return None
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        fields = fields_of(owner).values()
+        return inspect.Signature([inspect.Parameter(f.name, keyword, default=f.default, annotation=f.type) for f in fields])
 
 
 def _read_fields(cls: type) -> dict[str, Field]:

@@ -17,8 +17,7 @@ from genus.spaces import Space
 def model_classes() -> dict[str, type[Model]]:
     """Public name on the command line -> class: families in the order of the house, models by name."""
     found: dict[str, type[Model]] = {}
-    zoo = importlib.import_module("genus.models")  # by name: the attribute genus.models is the public function below
-    for module in pkgutil.walk_packages(zoo.__path__, "genus.models."):
+    for module in pkgutil.walk_packages(importlib.import_module("genus.models").__path__, "genus.models."):
         for item in vars(importlib.import_module(module.name)).values():
             if (
                 isinstance(item, type)

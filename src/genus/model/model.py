@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from genus.data import Dataset, Examples, examples_of
-from genus.fields import fields_of, perhaps
+from genus.fields import FieldsSignature, fields_of, perhaps
 from genus.randomness import check_seed, randomness
 from genus.spaces import Sequence, Space, Table
 from genus.spaces.arrays import said_of
@@ -31,6 +31,7 @@ class Model(nn.Module):
     takes_missing: ClassVar[bool] = False  # whether it learns from rows with missing values
     given_optional: ClassVar[bool] = False  # whether a verb may leave open what the points were given when it learned
     data_sized: ClassVar[tuple[str, ...]] = ()  # buffers with a first axis as long as the data made it; `build` makes it 0
+    __signature__ = FieldsSignature()
 
     def __init__(self, **hyper_parameters: Any) -> None:
         super().__init__()
