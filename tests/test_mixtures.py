@@ -134,12 +134,21 @@ def test_without_a_prior_a_category_not_seen_has_probability_zero():
     assert model.log_likelihood(unseen).mean == pytest.approx(math.log(1 / 7))
 
 
-def test_the_range_of_a_whole_number_has_all_of_its_probability_and_what_lies_beyond_is_its_end():
+def test_the_range_of_a_whole_number_has_all_of_its_probability_but_a_billionth():
     frame = pd.DataFrame({"gain": [0] * 60 + [3, 4, 4, 5, 9]})
     model = genus.Mixture(n_components=2).fit(frame, **QUIET)
     p = model.log_prob(torch.arange(10.0)[:, None]).exp()
     assert float(p.sum()) == pytest.approx(1, abs=1e-12) and float(p[0]) == pytest.approx(60 / 65, abs=0.02)
-    assert torch.equal(model.log_prob(torch.tensor([[12.0], [-3.0]])), model.log_prob(torch.tensor([[9.0], [0.0]])))
+    far = torch.arange(1.0, 100_000)[:, None]
+    above, below = model.log_prob(9 + far), model.log_prob(-far)
+    assert float(above.exp().sum() / p[9]) == pytest.approx(1e-9, rel=1e-4) == float(below.exp().sum() / p[0])
+    assert float(above[2]) == pytest.approx(math.log(float(p[9]) * 1e-9 / (3 * 4))) and bool((above.diff() < 0).all())
+
+
+def test_the_range_of_a_small_dtype_has_all_of_the_probability():
+    x = np.random.default_rng(0).integers(0, 9, (60, 1)).astype(np.uint8)
+    model = genus.Mixture(n_components=2).fit(x, **QUIET)
+    assert float(model.log_prob(np.arange(256, dtype=np.uint8)[:, None]).exp().sum()) == pytest.approx(1, abs=1e-12)
 
 
 def test_repeated_values_do_not_make_the_density_infinite():

@@ -403,6 +403,18 @@ def alike(one: list, other: list) -> bool:
     return len(one) == len(other) and same_state(one[0], other[0]) and all(same(a, b) for a, b in zip(one[1:], other[1:]))
 
 
+DENSITIES = [cls for cls in model_classes().values() if issubclass(cls, HasDensity) and Reals in cls.spaces]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("cls", DENSITIES, ids=lambda c: c.__name__)
+def test_draws_of_small_whole_numbers_do_not_wrap_round(cls, dtype):
+    x = np.random.default_rng(0).integers(*((0, 12) if dtype == "uint8" else (116, 128)), (100, 2)).astype(dtype)
+    options = {"given": (x[:, 0] > x[:, 0].mean()).astype(int)} if issubclass(cls, Classifies) else {}
+    drawn = cls().fit(x, progress=False, **options).sample(400)
+    assert bool(((drawn.int() - int(x.mean())).abs() < 40).all())
+
+
 @on(EVERY)
 def test_saved_and_loaded_it_is_the_same_model(case, fitted, tmp_path):
     model = fitted(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -63,10 +64,17 @@ class Reals(Space):
         # A constant coordinate has no spread to divide by; `complaint` tells those who would learn a density on it.
         return self._location, torch.where(self._scale == 0, 1.0, self._scale)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest number that the dtype holds, of those that float64 does: beyond them a cast wraps round."""
+        info = torch.finfo(self.dtype) if self.dtype.is_floating_point else torch.iinfo(self.dtype)
+        return float(info.min), float(info.max) if info.bits < 64 else math.nextafter(float(info.max), 0)
+
     def from_standardised(self, z: Tensor) -> Tensor:
         location, scale = (t.to(z.device) for t in self.location_scale)
         real = z * scale + location  # float64: far from 0 a network's float32 would round its draws to a few values
-        return (real.floor() if self.discrete else real).reshape(len(z), *self.shape).to(self.dtype)
+        real = real.floor().clamp(*self.ends) if self.discrete else real
+        return real.reshape(len(z), *self.shape).to(self.dtype)
 
     def fit(self, batches: Iterable[Any]) -> Reals:
         moments = Standardisation(range(self.dims))

@@ -7,7 +7,8 @@
     whole numbers                         a real one seen through cells: P(x) = F((x + 1 - m_k) / s_k) - F((x - m_k) / s_k)
 
 The cells of the least and of the greatest value of a table's column reach to infinity, so that the probabilities add up
-to one over the values there are (a value beyond counts as the end). The real number behind a whole one is hidden, and its
+to one over the values there are. Of an end's probability a billionth, BEYOND, is left to the values beyond it that were
+never seen: BEYOND / (d (d + 1)) to the one at distance d. The real number behind a whole one is hidden, and its
 moments E[y | x, k], E[y^2 | x, k] are those of a truncated normal: EM needs no more (grouped data: Dempster, Laird &
 Rubin 1977, section 4.2).
 
@@ -37,6 +38,7 @@ from genus.spaces.arrays import probability_flaw
 from genus.spaces.table import Column
 
 LEAST_VARIANCE = 1e-6  # of a column of real numbers, as a share of the data's own
+BEYOND = 1e-9  # share of the probability of a whole column's least and greatest value that is left to those beyond
 LEAST_CELLS = 0.1  # standard deviation of a whole number, in cells: one no narrower already holds all but 1e-6
 PRIOR_POINTS = 3  # that keep a component from being narrow: d + 2 in one dimension, as Fraley & Raftery 2007 have it
 FEW = 1000  # values of a column that are all kept at hand; of more, those that occur
@@ -72,7 +74,7 @@ class ColumnComponents(Components):
 
     def coordinates(self, x: Tensor) -> Tensor:
         """The values themselves (n, columns): float64, or float32 for zeros and ones."""
-        return x.reshape(len(x), -1).to(torch.float32 if x.dtype is torch.uint8 else torch.float64)
+        return x.reshape(len(x), -1).to(torch.float32 if isinstance(self.space, Binary) else torch.float64)
 
     def initialise(self, z: Tensor) -> None:
         """Start from clusters of some points: k-means of their features, numbers no farther out than 3 deviations."""
@@ -95,12 +97,18 @@ class ColumnComponents(Components):
                 tables.append(truncated_normal.log_mass(*self._edges(values, i, j)))  # (K, V)
                 codes.append(torch.where(code < 0, code, code + end)[:, None])
                 end += len(values)
+        smooth += self._log_beyond(z)
         code = torch.cat(codes, 1)  # (n, columns looked up)
         if code.shape[1] == 0:
             return sum(smooth[1:], smooth[0])
         table = torch.cat([*tables, self.means.new_zeros(self.n_components, 1)], 1)  # what is missing looks up the last, 0
         found = embedding_bag(torch.where(code < 0, end, code), table.T.to(z.dtype).contiguous(), mode="sum", padding_idx=end)
         return sum(smooth, found.T.contiguous())  # (K, n)
+
+    def _log_beyond(self, z: Tensor) -> list[Tensor]:
+        """What a value beyond the ends of its column has less than the end, (n,), of each column that has some."""
+        distances = [(z[:, i] - self._inside(z[:, i], i)).abs().nan_to_num(0.0) for i in self.whole]
+        return [-(d.clamp(min=1).log() + d.log1p() - math.log(BEYOND)).where(d > 0, 0) for d in distances if bool(d.any())]
 
     def _smooth_log_prob(self, y: Tensor, i: int, j: int) -> Tensor:
         """Of standardised y (n,), (K, n): a density, or the mass of a cell much narrower than all components."""
@@ -303,7 +311,7 @@ def _columns_of(space: Space) -> Sequence[Column]:
     """What stands at each place of a flat point."""
     if isinstance(space, Table):
         return space.columns
-    if isinstance(space, Reals):  # whole numbers without ends
-        return [Column(i, "integer", "int64") for i in range(space.dims)]
+    if isinstance(space, Reals):  # whole numbers without ends but their dtype's
+        return [Column(i, "integer", "int64", low=space.ends[0], high=space.ends[1]) for i in range(space.dims)]
     levels = tuple(range(space.levels))  # type: ignore[attr-defined]
     return [Column(i, "categorical", "int64", levels) for i in range(space.dims)]
