@@ -283,6 +283,14 @@ def test_save_refuses_hyper_parameters_changed_since_the_fit(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+def test_a_config_of_another_program_is_not_replaced(tmp_path):
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    for write in (lambda: fit(tiny(), run=tmp_path), lambda: fit(tiny()).save(tmp_path)):
+        with pytest.raises(FileExistsError, match="another program's"):
+            write()
+    assert (tmp_path / "config.json").read_text() == '{"mine": 1}' and len(list(tmp_path.iterdir())) == 1
+
+
 # --------------------------------------------------------------------------------------------- when the loss is no number
 
 

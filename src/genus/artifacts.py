@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from genus.files import DamagedFile, header_shapes, read_tensors, tensor_bytes, write_atomically
+from genus.files import DamagedFile, header_shapes, read_tensors, refuse_foreign_config, tensor_bytes, write_atomically
 from genus.model import Conditional, Model
 from genus.registry import find_model, name_of
 from genus.spaces import space_config, space_from
@@ -32,7 +32,8 @@ _KEYS = {"format", "genus", "model", "hyper_parameters", "space", "given_space",
 def save_model(model: Model, folder: str | Path) -> None:
     """Write a fitted model to a folder.
 
-    Raises RuntimeError if it is not fitted or was given other hyper-parameters since, OSError if the disk refuses.
+    Raises RuntimeError if it is not fitted or was given other hyper-parameters since, FileExistsError if the folder has a
+    config.json that genus did not write, OSError if the disk refuses.
     """
     import genus
 
@@ -45,6 +46,7 @@ def save_model(model: Model, folder: str | Path) -> None:
             )
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
+    refuse_foreign_config(folder)
     folder.mkdir(parents=True, exist_ok=True)
     content = tensor_bytes(dict(model.state_dict()), {"model": type(model).__name__})
     weights = f"model-{hashlib.blake2b(content, digest_size=8).hexdigest()}.safetensors"

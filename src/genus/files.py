@@ -22,6 +22,14 @@ class DamagedFile(ValueError):
     """A file whose content is not what was written."""
 
 
+def refuse_foreign_config(folder: Path) -> None:
+    """Raise FileExistsError where a model saved in this folder would replace a config.json that is another program's."""
+    path = folder / "config.json"
+    content = path.read_bytes() if path.is_file() else b""
+    if content.strip() and b'"genus"' not in content:
+        raise FileExistsError(f"{path}: is another program's, and a model's would replace it; choose another folder")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -12,6 +12,7 @@ import torch
 
 from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
 from genus.fields import check_count
+from genus.files import refuse_foreign_config
 from genus.learning.distributed import device_of, start
 from genus.model import Classifies, Conditional, Model
 from genus.randomness import check_seed, generator
@@ -105,6 +106,8 @@ class Learns(Model):
             raise TypeError(f"run={run!r} is of type {type(run).__name__}, but run must be the path of a folder")
         if run is not None and Path(run).exists() and not Path(run).is_dir():
             raise NotADirectoryError(f"run={str(run)!r} is a file; pass a folder")
+        if run is not None:
+            refuse_foreign_config(Path(run))
         if resume and run is None:
             raise ValueError("resume=True goes on with a run: pass run=folder")
         place = device_of(device)

@@ -105,6 +105,11 @@ class HasLogProb(HasLikelihood):
         if not getattr(x.values if isinstance(x, Ragged) else x, "requires_grad", False):  # encoding would detach it
             x = space.encode(x)
         refuse_shape(x, space.shape, "x") if isinstance(x, Tensor) else None
+        return self._log_prob_of_checked(x, given)
+
+    def _log_prob_of_checked(self, x: Any, given: Any) -> Tensor:
+        if not len(x):
+            raise ValueError("x: is empty; pass at least one point")
         self.refuse_missing(x)
         x = x.to(self.device)
         return self.log_prob_of(x, self.given_features(given, len(x)))
@@ -157,9 +162,7 @@ class HasDensity(HasLogProb):
             x = space.encode(x)  # type: ignore[assignment]
         refuse_shape(x, space.shape, "x")
         refuse_infinity(x, "x")
-        self.refuse_missing(x)
-        x = x.to(self.device)
-        return self.log_prob_of(x, self.given_features(given, len(x)))
+        return self._log_prob_of_checked(x, given)
 
     def log_prob_of(self, x: Tensor, g: Tensor | None) -> Tensor:
         real = x.reshape(len(x), -1).to(torch.promote_types(x.dtype, self.dtype))  # all digits until the location is gone
