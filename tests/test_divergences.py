@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import linalg, stats
@@ -156,6 +158,36 @@ def test_where_one_side_has_nothing():
         alpha(math.inf)
 
 
+@every
+def test_what_is_small_does_not_overflow(d):
+    """In float32, beside float64 by the definition; two normals, of which q's tail is rounded to nothing."""
+    for p, q in itertools.permutations((torch.tensor([0.5, 0.5]), torch.tensor([1e-39, 1.0]))):
+        exact = (q.double() * d.f(p.double() / q.double())).sum()
+        if exact < 1e37:  # Pearson's may itself be beyond float32
+            value = d.between(p.requires_grad_(), q)
+            assert float(value.detach()) == pytest.approx(float(exact.detach()), rel=1e-5)
+            (slope,) = torch.autograd.grad(value, p)
+            torch.testing.assert_close(slope, d.critic((p.double() / q.double()).log()).float(), rtol=1e-4, atol=1e-6)
+    x = torch.linspace(-8, 8, 4001, dtype=torch.float64)
+    wide, narrow = (torch.softmax(-x.square() / (2 * s * s), 0) for s in (1.0, 0.2))
+    there, back = float(d.between(wide, narrow)), float(d.between(narrow, wide))
+    assert not math.isnan(there) and (there < math.inf or d.limit == math.inf)
+    if d.mirror is None:
+        assert there == pytest.approx(back)
+    v = torch.tensor([-700.0, 700.0], dtype=torch.float64)
+    assert not bool(d.critic(v).isnan().any())
+
+
+def test_derivatives_where_one_side_has_nothing():
+    p, q = torch.tensor([0.6, 0.4, 0.0], requires_grad=True), torch.tensor([0.5, 0.0, 0.5], requires_grad=True)
+    TOTAL_VARIATION.between(p, q).backward()
+    assert p.grad.tolist() == [0.5, 0.5, -0.5] and q.grad.tolist() == [-0.5, -0.5, 0.5]
+    for d in (JENSEN_SHANNON, HELLINGER, GAN):  # of the price of p beyond q; that of q's first speck there is infinite
+        p, q = torch.tensor([0.6, 0.4], requires_grad=True), torch.tensor([1.0, 0.0])
+        d.between(p, q).backward()
+        assert float(p.grad[1]) == pytest.approx(d.limit)
+
+
 def test_the_optimal_discriminator():
     """Real N(5, 1) against fake U[-8, 8], by quadrature."""
     width = 1e-3
@@ -208,6 +240,30 @@ def test_estimates_agree_with_quadrature():
     assert kl(MIXTURE, normal, seed=1) == kl(MIXTURE, normal, seed=1) != kl(MIXTURE, normal, seed=2)
 
 
+def test_draws_that_never_meet():
+    """Where draws of q alone say that there is nothing."""
+    p, q = D.Normal(0.0, 1.0), D.Normal(9.0, 0.1)
+    bounded = {TOTAL_VARIATION: 1, HELLINGER: 2, JENSEN_SHANNON: math.log(2), GAN: 0}
+    for d, value in bounded.items():
+        assert f_divergence(d, p, q).nats == pytest.approx(value, abs=1e-6)
+    assert f_divergence(KL, p, q) == kl(p, q) and f_divergence(REVERSE_KL, p, q) == kl(q, p)
+    apart = D.Uniform(0.0, 1.0), D.Uniform(5.0, 6.0)
+    assert f_divergence(TOTAL_VARIATION, *apart).nats == 1 and f_divergence(PEARSON, *apart).nats == math.inf
+    with pytest.warns(UserWarning, match="pearson: few of the 10000 draws decide its estimate"):  # it is e^25 - 1
+        f_divergence(PEARSON, p, D.Normal(5.0, 1.0))
+    found = f_divergence(PEARSON, p, D.Normal(0.5, 1.0))
+    assert abs(found.nats - math.expm1(0.25)) < 4 * found.standard_error
+
+
+def test_mixtures_score_points_that_some_components_cannot_make():
+    steps = D.MixtureSameFamily(D.Categorical(torch.ones(2)), D.Uniform(torch.tensor([0.0, 2]), torch.tensor([1.0, 4])))
+    assert kl(steps, D.Uniform(5.0, 6.0)).nats == kl(D.Uniform(5.0, 6.0), steps).nats == math.inf
+    assert entropy(steps).nats == pytest.approx(math.log(2) + math.log(2) / 2, abs=0.02)
+    before = torch.get_rng_state()
+    cross_entropy(D.Uniform(0.0, 1.0), steps)
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_divergence_of_fitted_models(rng):
     """Two Gaussians fitted to data: what the estimate says beside the formula, in the data's units."""
     one, other = (points(rng, 500, 2) * 30 + 7, points(rng, 500, 2, 0.5) * 40)
@@ -234,6 +290,55 @@ def test_what_cannot_be_asked(rng):
         entropy(MIXTURE, n=1)
     with pytest.raises(ValueError, match=r"q: log_prob of 10000 points gave shape \(10000, 2\)"):
         cross_entropy(D.Independent(D.Normal(torch.zeros(2), 1.0), 1), lambda x: x)
+
+
+# --------------------------------------------------------------------------------------------------------------- numbers
+
+KINDS = {
+    "int64": lambda x: x, "uint8": lambda x: x.to(torch.uint8), "float16": lambda x: x.half(), "numpy": lambda x: x.numpy(),
+    "list": lambda x: x.tolist(), "frame": lambda x: pd.DataFrame(x.numpy()),
+}  # fmt: skip
+MEASURES = [
+    wasserstein, sliced_wasserstein, sinkhorn_divergence, frechet_distance, mmd, energy_distance, wasserstein_1d,
+    lambda x, y: torch.tensor(permutation_test(x, y, permutations=9).statistic), lambda x, y: transport_plan(x) - transport_plan(y),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_any_kind(rng, kind):
+    x, y = (torch.from_numpy(rng.integers(0, 9, (12, 2))) for _ in range(2))
+    read = KINDS[kind]
+    for measure in MEASURES:
+        exact = measure(x.double(), y.double()).double()
+        torch.testing.assert_close(measure(read(x), read(y)).double(), exact, rtol=1e-4, atol=1e-5)
+    mixed = gaussian_wasserstein([0, 0], np.eye(2), torch.tensor([3, 4]), torch.eye(2))
+    assert float(mixed) == pytest.approx(25)
+    assert float(wasserstein_1d([0, 0, 1], torch.tensor([0, 1, 1]), a=np.full(3, 1 / 3))) == pytest.approx(1 / 3)
+    assert float(KL.between([0.5, 0.5], np.array([0.25, 0.75]))) == pytest.approx(0.143841, abs=1e-6)
+    assert float(TOTAL_VARIATION.between([1, 0], [0, 1])) == 1
+
+
+def test_what_is_no_number():
+    some = torch.zeros(3, 2)
+    for call, name in (
+        (lambda: wasserstein_1d("a", [1]), "x"),
+        (lambda: mmd(some, None), "y"),
+        (lambda: KL.between([[1], [1, 2]], P), "p"),
+    ):
+        with pytest.raises(TypeError, match=f"{name}: is of type .* which holds no array of real numbers"):
+            call()
+    with pytest.raises(ValueError, match=r"x, y: have shapes \(0,\) and \(1,\)"):
+        wasserstein_1d([], [1.0])
+    with pytest.raises(ValueError, match=r"have shapes \(3, 2\) and \(3,\)"):
+        wasserstein_1d(some, some[:, 0])
+    with pytest.raises(ValueError, match="at least 2 a side"):
+        frechet_distance(some[:1], some)
+    with pytest.raises(ValueError, match=r"cost: has shape \(1, 0\)"):
+        transport_plan([[]])
+    with pytest.raises(ValueError, match="projections=0"):
+        sliced_wasserstein(some, some, projections=0)
+    with pytest.raises(ValueError, match="have 2 and 1 outcomes"):
+        KL.between(P, [1.0])
 
 
 # ------------------------------------------------------------------------------------------------------------- transport

@@ -2,6 +2,9 @@
 
     D_f(p || q) = E_q f(p / q),     f convex, f(1) = 0          Csiszar 1967; Ali & Silvey 1966
 
+The other way round its generator is f~(u) = u f(1 / u): D_f(p || q) = D_f~(q || p), as q f(p / q) = p f~(q / p). So no ratio
+need be above 1: f takes the points where q is the larger, f~ those where p is.
+
 Every convex f is the upper envelope of its tangents, f(u) = sup_t [t u - f*(t)], so any critic T bounds the divergence
 from samples alone, and T = f'(p / q) makes the bound tight:
 
@@ -20,10 +23,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+
+from genus.probability.points import numbers
 
 Function = Callable[[Tensor], Tensor]
 
@@ -34,17 +40,29 @@ class FDivergence:
 
     name: str
     f: Function  # the generator, of u >= 0
-    slope: Function  # f', the optimal critic at u = p / q
+    critic: Function  # f'(e^v), the optimal T at the log-ratio v = log p/q
     conjugate: Function  # f*(t) = sup_u [t u - f(u)]
     activation: Function  # g(v): any number to the domain of f*
     penalty: Function  # f*(g(v))
-    limit: float = math.inf  # f'(infinity), the end of the domain of f*: the price of p where q has nothing
+    mirror: Function | None = None  # f~(u) = u f(1 / u), where it is not f itself
 
-    def between(self, p: Tensor, q: Tensor) -> Tensor:
+    @property
+    def reverse(self) -> Function:
+        """f~, the generator of D_f(q || p)."""
+        return self.mirror or self.f
+
+    @property
+    def limit(self) -> float:
+        """f'(infinity) = f~(0), the end of the domain of f*: the price of p where q has nothing."""
+        return float(self.reverse(torch.zeros((), dtype=torch.float64)))
+
+    def between(self, p: Any, q: Any) -> Tensor:
         """D_f(p || q) of probabilities (..., k), over the last axis. Where q = 0 it is p f'(infinity).
 
-        Quadrature is the same sum: pass densities times the width of a cell. Raises ValueError for what is no distribution.
+        Quadrature is the same sum: pass densities times the width of a cell; a tail that is rounded to 0 is nothing. Raises
+        TypeError for what is no array of numbers, ValueError for what is no distribution.
         """
+        p, q = numbers(p=p, q=q)
         for name, probabilities in (("p", p), ("q", q)):
             if not bool((probabilities >= 0).all()) or not torch.allclose(
                 total := probabilities.sum(-1), torch.ones_like(total), atol=1e-3
@@ -52,19 +70,24 @@ class FDivergence:
                 raise ValueError(
                     f"{name}: probabilities must be at least 0 and add up to 1 along the last axis; divide by their sum"
                 )
-        inside = q > 0
-        ratio = torch.where(inside, p, 1.0) / torch.where(inside, q, 1.0)
-        outside = torch.where(inside | (p == 0), 0.0, p)
-        beyond = outside.sum(-1) * self.limit if bool((outside > 0).any()) else 0.0
-        return torch.where(inside, q * self.f(ratio), 0.0).sum(-1) + beyond
+        if p.shape[-1] != q.shape[-1]:
+            raise ValueError(f"p, q: have {p.shape[-1]} and {q.shape[-1]} outcomes along the last axis, but must have equally many")
+        return (_perspective(self.f, p, q, (p <= q) & (q > 0)) + _perspective(self.reverse, q, p, p > q)).sum(-1)
 
-    def critic(self, log_ratio: Tensor) -> Tensor:
-        """The optimal T = f'(p / q), of log p/q."""
-        return self.slope(log_ratio.exp())
+    def slope(self, u: Tensor) -> Tensor:
+        """f'(u), of u = p / q."""
+        return self.critic(u.log())
 
     def bound(self, real: Tensor, fake: Tensor) -> Tensor:
         """E_p g(v) - E_q f*(g(v)), a lower bound on D_f(p || q), of a network's outputs v at draws of p and of q."""
         return self.activation(real).mean() - self.penalty(fake).mean()
+
+
+def _perspective(f: Function, p: Tensor, q: Tensor, here: Tensor) -> Tensor:
+    """q f(p / q) where it is asked for, else 0."""
+    p, q = torch.where(here, p, 1.0), torch.where(here, q, 1.0)
+    ratio = p / torch.where(p > 0, q, q.detach())  # 0 / q does not change with q, even where f'(0) is infinite
+    return torch.where(here, q * f(ratio), 0.0)
 
 
 def alpha(a: float) -> FDivergence:
@@ -77,95 +100,93 @@ def alpha(a: float) -> FDivergence:
         raise ValueError(f"a={a!r} must be a finite number")
     if a in (0, 1):
         return KL if a == 1 else REVERSE_KL
+    generator = lambda a: lambda u: (u**a - 1 - a * (u - 1)) / (a * (a - 1))  # noqa: E731
     return FDivergence(
         f"alpha({a:g})",
-        f=lambda u: (u**a - 1 - a * (u - 1)) / (a * (a - 1)),
-        slope=lambda u: (u ** (a - 1) - 1) / (a - 1),
+        f=generator(a),
+        critic=lambda v: torch.expm1((a - 1) * v) / (a - 1),
         conjugate=lambda t: ((1 + (a - 1) * t) ** (a / (a - 1)) - 1) / a,
         activation=lambda v: torch.expm1((a - 1) * v) / (a - 1),
         penalty=lambda v: torch.expm1(a * v) / a,
-        limit=math.inf if a > 1 else 1 / (1 - a),
+        mirror=generator(1 - a),
     )
 
 
 KL = FDivergence(
     "kl",
     f=lambda u: torch.xlogy(u, u),
-    slope=lambda u: 1 + u.log(),
+    critic=lambda v: 1 + v,
     conjugate=lambda t: (t - 1).exp(),
     activation=lambda v: v,
     penalty=lambda v: (v - 1).exp(),
+    mirror=lambda u: -u.log(),
 )
 REVERSE_KL = FDivergence(
     "reverse-kl",
-    f=lambda u: -u.log(),
-    slope=lambda u: -1 / u,
+    f=KL.reverse,
+    critic=lambda v: -(-v).exp(),
     conjugate=lambda t: -1 - (-t).log(),
     activation=lambda v: -(-v).exp(),
     penalty=lambda v: v - 1,
-    limit=0.0,
+    mirror=KL.f,
 )
 PEARSON = FDivergence(  # chi-square, int (p - q)^2 / q
     "pearson",
     f=lambda u: (u - 1).square(),
-    slope=lambda u: 2 * (u - 1),
+    critic=lambda v: 2 * torch.expm1(v),
     conjugate=lambda t: t.square() / 4 + t,
     activation=lambda v: v,
     penalty=lambda v: v.square() / 4 + v,
+    mirror=lambda u: (u - 1).square() / u,
 )
 NEYMAN = FDivergence(  # chi-square the other way, int (p - q)^2 / p
     "neyman",
-    f=lambda u: 1 / u - 2 + u,
-    slope=lambda u: 1 - u**-2,
+    f=PEARSON.reverse,
+    critic=lambda v: -torch.expm1(-2 * v),
     conjugate=lambda t: 2 - 2 * (1 - t).sqrt(),
     activation=lambda v: -torch.expm1(-v),
     penalty=lambda v: -2 * torch.expm1(-v / 2),
-    limit=1.0,
+    mirror=PEARSON.f,
 )
 HELLINGER = FDivergence(  # the squared distance, int (sqrt p - sqrt q)^2, without the half that some write before it
     "squared-hellinger",
     f=lambda u: (u.sqrt() - 1).square(),
-    slope=lambda u: 1 - u**-0.5,
+    critic=lambda v: -torch.expm1(-v / 2),
     conjugate=lambda t: t / (1 - t),
     activation=lambda v: -torch.expm1(-v),
     penalty=lambda v: torch.expm1(v),
-    limit=1.0,
 )
 JENSEN_SHANNON = FDivergence(  # KL(p || m) / 2 + KL(q || m) / 2 with m = (p + q) / 2; Nowozin et al. print twice this generator
     "jensen-shannon",
     f=lambda u: (torch.xlogy(u, u) - (1 + u) * ((1 + u) / 2).log()) / 2,
-    slope=lambda u: (2 * u / (1 + u)).log() / 2,
+    critic=lambda v: (math.log(2) - softplus(-v)) / 2,
     conjugate=lambda t: -(2 - (2 * t).exp()).log() / 2,
     activation=lambda v: (math.log(2) - softplus(-v)) / 2,
     penalty=lambda v: (softplus(v) - math.log(2)) / 2,
-    limit=math.log(2) / 2,
 )
 GAN = FDivergence(  # Goodfellow et al. 2014: 2 JS - log 4. No divergence, as f(1) = -log 4; exp(critic) is D* = p / (p + q)
     "gan",
     f=lambda u: torch.xlogy(u, u) - (1 + u) * (1 + u).log(),
-    slope=lambda u: (u / (1 + u)).log(),
+    critic=lambda v: -softplus(-v),
     conjugate=lambda t: -(-torch.expm1(t)).log(),
     activation=lambda v: -softplus(-v),
     penalty=lambda v: softplus(v),
-    limit=0.0,
 )
 TOTAL_VARIATION = FDivergence(
     "total-variation",
     f=lambda u: (u - 1).abs() / 2,
-    slope=lambda u: (u - 1).sign() / 2,
+    critic=lambda v: v.sign() / 2,
     conjugate=lambda t: t,
     activation=lambda v: v.tanh() / 2,
     penalty=lambda v: v.tanh() / 2,
-    limit=0.5,
 )
 TRIANGULAR = FDivergence(  # int (p - q)^2 / (p + q); Vincze 1981, Le Cam 1986
     "triangular",
     f=lambda u: (u - 1).square() / (u + 1),
-    slope=lambda u: 1 - 4 / (u + 1).square(),
+    critic=lambda v: 1 - 4 * (-v).sigmoid().square(),
     conjugate=lambda t: (1 - (1 - t).sqrt()) * (3 - (1 - t).sqrt()),
     activation=lambda v: -torch.expm1(-v),
     penalty=lambda v: -torch.expm1(-v / 2) * (3 - (-v / 2).exp()),
-    limit=1.0,
 )
 
 F_DIVERGENCES: dict[str, FDivergence] = {

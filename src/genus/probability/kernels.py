@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from genus.fields import check_count
+from genus.probability.points import points
 from genus.randomness import check_seed, randomness
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -50,26 +52,28 @@ def distance_kernel(x: Tensor, y: Tensor) -> Tensor:
     return -torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")  # the sum of two squares would lose small ones
 
 
-def median_distance(x: Tensor, y: Tensor, rows: int = 2000) -> float:
+def median_distance(x: Any, y: Any, rows: int = 2000) -> float:
     """The median distance between points of the first `rows` of x and of y: a bandwidth that fits most data."""
+    x, y = points(x, y)
     return float(torch.cdist(x[:rows], y[:rows]).median()) or 1.0
 
 
 # ----------------------------------------------------------------------------------------------------------- distances
 
 
-def mmd(x: Tensor, y: Tensor, kernel: Kernel | None = None, *, unbiased: bool = True) -> Tensor:
+def mmd(x: Any, y: Any, kernel: Kernel | None = None, *, unbiased: bool = True) -> Tensor:
     """MMD^2 of points x (n, d) and y (m, d); unless given, with a Gaussian kernel of the median distance.
 
     unbiased: leave each point's kernel with itself out, so that the value is right on average, and below zero by chance
     where p = q. Differentiable. Raises ValueError for other shapes, or fewer than 2 points of a side where unbiased.
     """
-    pooled, n = _pooled(x, y, least=2 if unbiased else 1)
-    here = (torch.arange(len(pooled), device=pooled.device) < n).to(pooled)[:, None]
+    x, y = points(x, y, least=2 if unbiased else 1)
+    pooled = torch.cat([x, y])
+    here = (torch.arange(len(pooled), device=pooled.device) < len(x)).to(pooled)[:, None]
     return _mmd(pooled, here, kernel or gaussian_kernel(median_distance(x, y)), unbiased)[0]
 
 
-def energy_distance(x: Tensor, y: Tensor) -> Tensor:
+def energy_distance(x: Any, y: Any) -> Tensor:
     """2 E|x - y| - E|x - x'| - E|y - y'| of the two empirical distributions, at least 0 (scipy gives its root in 1-d)."""
     return mmd(x, y, distance_kernel, unbiased=False)
 
@@ -82,19 +86,18 @@ class PermutationTest:
     p_value: float
 
 
-def permutation_test(
-    x: Tensor, y: Tensor, kernel: Kernel | None = None, *, permutations: int = 499, seed: int = 0
-) -> PermutationTest:
+def permutation_test(x: Any, y: Any, kernel: Kernel | None = None, *, permutations: int = 499, seed: int = 0) -> PermutationTest:
     """Whether x (n, d) and y (m, d) come from one distribution, by their unbiased MMD^2 or, given `distance_kernel`, energy.
 
     The p-value (1 + reached) / (1 + permutations) is exact at any sample size (Phipson & Smyth 2010): under equality it
     is below any level at most that often. Every tile of the kernel serves all permutations. Raises as `mmd` does.
     """
     permutations = check_count("permutations", permutations, 1)
-    pooled, n = _pooled(x, y, least=2)
+    x, y = points(x, y, least=2)
+    pooled = torch.cat([x, y])
     with torch.no_grad(), randomness(check_seed(seed), "permutations"):
         places = torch.stack([torch.arange(len(pooled)), *(torch.randperm(len(pooled)) for _ in range(permutations))], 1)
-        values = _mmd(pooled, (places < n).to(pooled), kernel or gaussian_kernel(median_distance(x, y)), unbiased=True)
+        values = _mmd(pooled, (places < len(x)).to(pooled), kernel or gaussian_kernel(median_distance(x, y)), unbiased=True)
     reached = int((values[1:] >= values[0] - 1e-9 * values.abs().max()).sum())
     return PermutationTest(float(values[0]), (1 + reached) / (1 + permutations))
 
@@ -113,11 +116,3 @@ def _mmd(pooled: Tensor, here: Tensor, kernel: Kernel, unbiased: bool) -> Tensor
         xx, xy, yy = xx + (mine * to_x).sum(0), xy + (mine * to_y).sum(0), yy + ((1 - mine) * to_y).sum(0)
     alone = int(unbiased)
     return xx / (n * (n - alone)) - 2 * xy / (n * m) + yy / (m * (m - alone))
-
-
-def _pooled(x: Tensor, y: Tensor, least: int) -> tuple[Tensor, int]:
-    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < least:
-        raise ValueError(
-            f"x, y: have shapes {tuple(x.shape)} and {tuple(y.shape)}, but must be points (n, d) and (m, d), at least {least} a side"
-        )
-    return torch.cat([x, y]), len(x)

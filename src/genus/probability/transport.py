@@ -12,11 +12,14 @@ Kantorovich 1942; Villani 2009, Optimal Transport; Peyre & Cuturi 2019, arXiv:18
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from genus.fields import check_count
+from genus.probability.points import numbers, points
 from genus.randomness import check_seed, generator
 
 PROJECTIONS = 128
@@ -25,12 +28,17 @@ PROJECTIONS = 128
 # ----------------------------------------------------------------------------------------------------------- on a line
 
 
-def wasserstein_1d(x: Tensor, y: Tensor, p: float = 1, *, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+def wasserstein_1d(x: Any, y: Any, p: float = 1, *, a: Any = None, b: Any = None) -> Tensor:
     """W_p of one-dimensional points x (n, ...) and y (m, ...) along the first axis, weighing a (n,) and b (m,), else alike.
 
     W_p^p = int |F^-1(t) - G^-1(t)|^p dt, exactly, of two step functions that change where the weights add up.
     """
     _check_power(p)
+    x, y = numbers(x=x, y=y)
+    if x.shape[1:] != y.shape[1:] or not x.numel() or not y.numel():
+        raise ValueError(
+            f"x, y: have shapes {tuple(x.shape)} and {tuple(y.shape)}, but must be points (n, ...) and (m, ...), at least one a side"
+        )
     x, at_x = _quantiles(x, a, "a")
     y, at_y = _quantiles(y, b, "b")
     steps = torch.cat([at_x, at_y], -1).sort(-1).values  # (..., n + m)
@@ -41,15 +49,16 @@ def wasserstein_1d(x: Tensor, y: Tensor, p: float = 1, *, a: Tensor | None = Non
     return _root((gap**p * length.to(gap)).sum(-1), p)
 
 
-def sliced_wasserstein(x: Tensor, y: Tensor, p: float = 1, *, projections: int = PROJECTIONS, seed: int = 0) -> Tensor:
+def sliced_wasserstein(x: Any, y: Any, p: float = 1, *, projections: int = PROJECTIONS, seed: int = 0) -> Tensor:
     """W_p of points x (n, d), y (m, d) seen along random directions, averaged. Rabin et al. 2011; Bonneel et al. 2015."""
-    x, y = _points(x, y)
+    x, y = points(x, y)
+    projections = check_count("projections", projections, 1)
     directions = torch.randn(x.shape[1], projections, generator=generator(check_seed(seed), "directions"), dtype=torch.float64)
     directions = (directions / directions.norm(dim=0)).to(x)
     return _root((wasserstein_1d(x @ directions, y @ directions, p) ** p).mean(), p)
 
 
-def _quantiles(x: Tensor, weights: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
+def _quantiles(x: Tensor, weights: Any, name: str) -> tuple[Tensor, Tensor]:
     """Points in order, last axis, and where the share of points up to each ends: float64, as steps of 1/n add up."""
     x, order = x.movedim(0, -1).sort(-1)
     shares = _weights(weights, x.shape[-1], name, x).double()
@@ -60,19 +69,20 @@ def _quantiles(x: Tensor, weights: Tensor | None, name: str) -> tuple[Tensor, Te
 # ------------------------------------------------------------------------------------------------------------ anywhere
 
 
-def wasserstein(x: Tensor, y: Tensor, p: float = 1, *, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+def wasserstein(x: Any, y: Any, p: float = 1, *, a: Any = None, b: Any = None) -> Tensor:
     """W_p of points x (n, d) and y (m, d) with weights a, b (alike, unless given), exactly. Keeps n m costs."""
     _check_power(p)
-    x, y = _points(x, y)
+    x, y = points(x, y)
     cost = _distances(x, y) ** p
     return _root((transport_plan(cost, a, b) * cost).sum(), p)
 
 
-def transport_plan(cost: Tensor, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
+def transport_plan(cost: Any, a: Any = None, b: Any = None) -> Tensor:
     """The coupling (n, m) of least work for costs (n, m) and weights a (n,), b (m,), by assignment or linear programme."""
     from scipy.optimize import linear_sum_assignment, linprog
     from scipy.sparse import eye_array, kron, vstack
 
+    cost = _costs(cost)
     n, m = cost.shape
     work = cost.detach().cpu().double().numpy()
     if a is None and b is None and n == m:  # a vertex of the doubly stochastic matrices is a permutation (Birkhoff 1946)
@@ -89,9 +99,9 @@ def transport_plan(cost: Tensor, a: Tensor | None = None, b: Tensor | None = Non
 
 
 def sinkhorn(
-    cost: Tensor,
-    a: Tensor | None = None,
-    b: Tensor | None = None,
+    cost: Any,
+    a: Any = None,
+    b: Any = None,
     *,
     epsilon: float = 0.05,
     tolerance: float = 1e-6,
@@ -104,6 +114,7 @@ def sinkhorn(
     """
     if not epsilon > 0:
         raise ValueError(f"epsilon={epsilon!r} must be a number above 0, in the units of the cost")
+    cost = _costs(cost)
     n, m = cost.shape
     a, b = _weights(a, n, "a", cost), _weights(b, m, "b", cost)
     log_a, log_b = a.log(), b.log()
@@ -121,13 +132,13 @@ def sinkhorn(
     return (a * f).sum() + (b * g).sum() - epsilon * (plan.sum() - 1), plan.detach()
 
 
-def sinkhorn_divergence(x: Tensor, y: Tensor, p: float = 2, *, epsilon: float = 0.05, max_iter: int = 1000) -> Tensor:
+def sinkhorn_divergence(x: Any, y: Any, p: float = 2, *, epsilon: float = 0.05, max_iter: int = 1000) -> Tensor:
     """Entropic transport without its bias, S(x, y) - S(x, x) / 2 - S(y, y) / 2, of the costs |x - y|^p: zero for x = y.
 
     Genevay et al. 2018, arXiv:1706.00292; Feydy et al. 2019, arXiv:1810.08278.
     """
     _check_power(p)
-    x, y = _points(x, y)
+    x, y = points(x, y)
     work = lambda x, y: sinkhorn(_distances(x, y) ** p, epsilon=epsilon, max_iter=max_iter)[0]  # noqa: E731
     return work(x, y) - work(x, x) / 2 - work(y, y) / 2
 
@@ -135,8 +146,11 @@ def sinkhorn_divergence(x: Tensor, y: Tensor, p: float = 2, *, epsilon: float = 
 # ------------------------------------------------------------------------------------------------ normal distributions
 
 
-def gaussian_wasserstein(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> Tensor:
+def gaussian_wasserstein(mean: Any, covariance: Any, other_mean: Any, other_covariance: Any) -> Tensor:
     """W_2^2 of N(mu, S) and N(nu, T): |mu - nu|^2 + tr(S + T - 2 (S^1/2 T S^1/2)^1/2). Dowson & Landau 1982."""
+    mean, covariance, other_mean, other_covariance = numbers(
+        mean=mean, covariance=covariance, other_mean=other_mean, other_covariance=other_covariance
+    )
     values, vectors = torch.linalg.eigh(covariance)
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
     cross = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp_min(0).sqrt().sum(-1)
@@ -144,12 +158,12 @@ def gaussian_wasserstein(mean: Tensor, covariance: Tensor, other_mean: Tensor, o
     return (mean - other_mean).square().sum(-1) + trace - 2 * cross
 
 
-def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
+def frechet_distance(x: Any, y: Any) -> Tensor:
     """W_2^2 of the normal distributions fitted to points x (n, d) and y (m, d).
 
     On Inception features it is the FID of Heusel et al. 2017; on others it is not comparable with it.
     """
-    x, y = _points(x, y)
+    x, y = points(x, y, least=2)
     fit = lambda z: (z.mean(0), torch.cov(z.T).reshape(z.shape[1], z.shape[1]))  # noqa: E731
     return gaussian_wasserstein(*fit(x), *fit(y))
 
@@ -157,15 +171,17 @@ def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
-def _points(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
-        raise ValueError(f"x, y: have shapes {tuple(x.shape)} and {tuple(y.shape)}, but must be points (n, d) and (m, d)")
-    return x, y
+def _costs(cost: Any) -> Tensor:
+    (cost,) = numbers(cost=cost)
+    if cost.dim() != 2 or not cost.numel():
+        raise ValueError(f"cost: has shape {tuple(cost.shape)}, but must be (n, m), a number for each pair of points")
+    return cost
 
 
-def _weights(weights: Tensor | None, n: int, name: str, like: Tensor) -> Tensor:
+def _weights(weights: Any, n: int, name: str, like: Tensor) -> Tensor:
     if weights is None:
         return torch.full((n,), 1 / n, dtype=like.dtype, device=like.device)
+    (weights,) = numbers(**{name: weights})
     if weights.shape != (n,) or not bool((weights >= 0).all()) or abs(float(weights.sum()) - 1) > 1e-4:
         raise ValueError(f"{name}: weights must be {n} numbers, at least 0, that add up to 1; divide them by their sum")
     return weights.to(like)

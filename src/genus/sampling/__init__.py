@@ -13,6 +13,7 @@ the same draws and nothing else changes; with `seed=None`, the default, from whe
 where the verb's own seed has put them.
 """
 
+from genus.sampling import decoding
 from genus.sampling.alias import AliasTable
 from genus.sampling.annealed import Sandwich, annealed_importance, geometric_path, sandwich
 from genus.sampling.chains import Chains
@@ -27,7 +28,7 @@ from genus.sampling.monte_carlo import Complexity, Estimate, estimate, sample_co
 from genus.sampling.rejection import Accepted, rejection
 
 __all__ = [
-    "Accepted", "AliasTable", "Chains", "Complexity", "Estimate", "Sandwich", "Weighted", "annealed_importance", "discrete",
+    "Accepted", "AliasTable", "Chains", "Complexity", "Estimate", "Sandwich", "Weighted", "annealed_importance", "decoding", "discrete",
     "estimate", "from_cdf", "from_quantile", "geometric_path", "gibbs", "hamiltonian", "hamiltonian_kernel", "importance",
     "langevin", "langevin_kernel", "metropolis", "metropolis_hastings", "random_walk_kernel", "rejection", "sample_complexity",
     "sandwich", "score", "tabulated", "unadjusted_langevin", "value_and_gradient",

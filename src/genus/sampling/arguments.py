@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genus.probability.points import numbers
 from genus.randomness import check_seed, randomness
 
 
@@ -29,7 +30,8 @@ def check_positive(name: str, value: Any) -> Tensor:
 
 def check_weights(name: str, weights: Any) -> Tensor:
     """Probabilities or unnormalised weights (..., V) in float64, or a sentence that says why they are none."""
-    weights = torch.as_tensor(weights).double()
+    (weights,) = numbers(**{name: weights})
+    weights = weights.double()
     if weights.dim() == 0 or weights.shape[-1] == 0:
         raise ValueError(f"{name}: has shape {tuple(weights.shape)}; pass one weight for each value, (V,), V at least 1")
     if not (weights.isfinite() & (weights >= 0)).all():

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from genus.fields import check_count
 from genus.model import Decoding
 
 __all__ = ["beam_search", "draw", "generate", "go_on", "top_k", "top_p", "warp"]
@@ -26,7 +27,7 @@ NEVER = float("-inf")
 
 def top_k(logits: Tensor, k: int) -> Tensor:
     """Only the k likeliest tokens stay possible (more, where several tie for the last place)."""
-    if k >= logits.shape[-1]:
+    if check_count("top_k", k, 1) >= logits.shape[-1]:
         return logits
     least = logits.topk(k).values[..., -1:]  # (b, 1)
     return logits.masked_fill(logits < least, NEVER)

@@ -35,7 +35,13 @@ def value_and_gradient(log_density: LogDensity) -> ValueAndGradient:
         with torch.inference_mode(False), torch.enable_grad():
             x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
             log_prob = log_density(x)
-            (gradient,) = torch.autograd.grad(log_prob.sum(), x)  # rows are independent: the sum separates them
+            total = log_prob.sum()  # rows are independent: the sum separates them
+            (gradient,) = torch.autograd.grad(total, x, allow_unused=True) if total.requires_grad else (None,)
+        if gradient is None:
+            raise ValueError(
+                "log_density: has no gradient, as torch sees no way from x to it; write it in torch's functions of x, or, "
+                "where it is flat, use metropolis"
+            )
         return log_prob.detach(), gradient
 
     return both

@@ -8,6 +8,7 @@ known (`tabulated`), or by halving an interval around it (`from_cdf`). von Neuma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
+from genus.probability.points import numbers
 from genus.sampling.arguments import check_weights, seeded
 
 HALVINGS = 200  # of an interval: to the last bit of draws above 1e-44, and 1e-60 of the interval below
@@ -51,7 +53,8 @@ def tabulated(density: Any, grid: Any, n: int, *, seed: int | None = None) -> Te
     linear density: within a cell F is a parabola, and its inverse the root of a quadratic. Raises ValueError.
     """
     n = check_count("n", n)
-    grid, density = torch.as_tensor(grid).double(), check_weights("density", density)
+    (grid,), density = numbers(grid=grid), check_weights("density", density)
+    grid = grid.double()
     if grid.dim() != 1 or grid.shape != density.shape or len(grid) < 2:
         raise ValueError(
             f"density and grid: have shapes {tuple(density.shape)} and {tuple(grid.shape)}; pass (G,) each, G at least 2"
@@ -79,8 +82,10 @@ def from_cdf(cdf: Callable[[Tensor], Tensor], n: int, *, low: float = -1.0, high
     sixty evaluations. Raises ValueError where cdf does not go from 0 to 1.
     """
     n = check_count("n", n)
-    if not low < high:
-        raise ValueError(f"low={low!r} and high={high!r}: low must be below high")
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(
+            f"low={low!r} and high={high!r}: low must be below high, both finite; the search goes beyond them where it must"
+        )
     with seeded(seed, "inverse cdf"):
         u = torch.rand(n, dtype=torch.float64)
     u.clamp_(min=2.0**-54)

@@ -33,9 +33,11 @@ def rejection(log_density: LogDensity, proposal: Proposal, n: int, *, log_bound:
     """n exact, independent draws of a density known up to its constant.
 
     log_density: x (m, *shape) -> log p~ (m,). proposal: q, of torch.distributions. log_bound: log M with p~ <= M q.
-    Raises ValueError where a draw breaks the bound, RuntimeError where of ten million proposals none was kept.
+    Raises ValueError for a bound that is not finite or that a draw breaks, RuntimeError where of ten million proposals none was kept.
     """
     n = check_count("n", n)
+    if not math.isfinite(log_bound):
+        raise ValueError(f"log_bound={log_bound!r} must be a finite number of nats, nowhere below log p~ - log q")
     kept: list[Tensor] = []
     tried = accepted = 0
     with torch.no_grad(), seeded(seed, "rejection"):
