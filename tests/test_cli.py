@@ -292,6 +292,26 @@ def test_classes_are_predicted(say, answer, tmp_path):
     assert list(frame["species"]) == list(model.predict(points))
 
 
+def test_sequences_of_another_file_are_read_by_name(answer, tmp_path, capsys):
+    """Its columns stand in another order, its categories have other codes."""
+    towns = pd.DataFrame({"town": list("abc") * 40, "x": np.random.default_rng(0).normal(size=120)})
+    towns.to_csv(tmp_path / "towns.csv", index=False)
+    run = str(tmp_path / "hmm")
+    assert main(["fit", "hidden-markov", "--data", str(tmp_path / "towns.csv"), "--series", "--run", run]) == 0
+    few = pd.DataFrame({"x": [0.1, 0.2, np.nan, 0.4], "town": ["b", "c", None, "b"]})
+    few.to_csv(tmp_path / "few.csv", index=False)
+    capsys.readouterr()
+    filled = pd.DataFrame(answer("complete", run, "--data", str(tmp_path / "few.csv"), "--series")["filled"])
+    assert filled.town.tolist() == ["b", "c", "a", "b"] and filled.x.notna().all() and filled.x[0] == 0.1
+    few[:2].to_csv(tmp_path / "two.csv", index=False)
+    drawn = answer("forecast", run, "--data", str(tmp_path / "two.csv"), "--series", "--steps", "2", "--draws", "1")["forecast"]
+    assert [row["town"] for row in drawn] == ["a", "b"]
+    few.assign(town="z").to_csv(tmp_path / "other.csv", index=False)
+    for verb in ("complete", "forecast"):
+        assert main([verb, run, "--data", str(tmp_path / "other.csv"), "--series"] + ["--draws", "1"] * (verb == "forecast")) == 2
+        assert "'z', a category not seen in training" in capsys.readouterr().err
+
+
 def test_a_series_is_forecast(say, answer, tmp_path):
     made = np.random.default_rng(0)
     rows = pd.DataFrame({"height": made.normal(size=60).cumsum(), "width": made.normal(size=60)})

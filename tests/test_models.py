@@ -403,6 +403,16 @@ def alike(one: list, other: list) -> bool:
     return len(one) == len(other) and same_state(one[0], other[0]) and all(same(a, b) for a, b in zip(one[1:], other[1:]))
 
 
+def test_completing_a_frame_keeps_its_order_and_what_the_model_does_not_know():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "b": [0.5, 0.1, 0.9, 0.4]})
+    model = genus.GaussianMixture(n_components=1).fit(frame, progress=False)
+    holes = pd.DataFrame({"b": [0.3, np.nan], "id": ["p", "q"], "a": [np.nan, 2.0]}, index=[7, 9])
+    for filled in (model.complete(holes), model.impute(holes)):
+        assert filled.columns.tolist() == ["b", "id", "a"] and filled.index.tolist() == [7, 9] and filled.id.tolist() == ["p", "q"]
+        assert filled.notna().all().all() and filled.b[7] == 0.3 and filled.a[9] == 2.0
+    assert holes.isna().sum().sum() == 2
+
+
 DENSITIES = [cls for cls in model_classes().values() if issubclass(cls, HasDensity) and Reals in cls.spaces]
 
 

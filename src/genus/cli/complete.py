@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from genus.cli import export
@@ -49,9 +50,11 @@ def run(words: list[str]) -> Answer:
     if output is not None:  # told before a long draw
         export.refuse_suffix(output, space)
     source = source_of(arguments, remembered(Path(arguments.folder).expanduser())[0])
-    points = join([examples.points[:] for _, examples in source.every_example(model)])
+    parts = [examples for _, examples in source.every_example(model)]
+    rows = replace(parts[0], points=join([examples.x for examples in parts])).raw  # as they came: the model has codes of its own
+    points = model.examples(rows).x
     missing = int((points if not space.ragged else points.values).isnan().sum())
-    filled = model.impute(points) if arguments.best_guess else model.complete(points, seed=arguments.seed)
+    filled = model.impute(rows) if arguments.best_guess else model.complete(rows, seed=arguments.seed)
     how = "at their best guess" if arguments.best_guess else "drawn"
     told = f"{len(points):,} examples with their {missing:,} missing cells {how} given the rest"
     if isinstance(space, Sequence) and len(points) == 1 and export.is_flat(space.item):  # a file of one series stays one

@@ -25,7 +25,7 @@ from genus.learning.em import LearnsByEM
 from genus.learning.history import History, Progress
 from genus.learning.passes import Passes
 from genus.model import CanSample, Completes, CountsParameters
-from genus.model.model import indexed_like
+from genus.model.model import completed_like
 from genus.probability.components.component import posterior
 from genus.spaces import Space
 from genus.spaces.arrays import probability_flaw
@@ -123,7 +123,7 @@ class MixtureModel(LearnsByEM, CanSample, Completes, CountsParameters):
         """The same rows with every missing cell (NaN) at its best guess given the others: the mean of a number, rounded where
         it is a whole one, the likeliest category. `complete` draws them, and so keeps their spread."""
         parts = self.on_batches(self.examples(data), lambda x, g: self.best(x).cpu(), "impute")
-        return indexed_like(self.fitted_space.decode(torch.cat(parts)), data)
+        return completed_like(self.fitted_space.decode(torch.cat(parts)), data)
 
     def flaw(self) -> str | None:
         return super().flaw() or probability_flaw("weights", self.weights)

@@ -251,6 +251,16 @@ def indexed_like(rows: Any, data: Any) -> Any:
     return rows
 
 
+def completed_like(rows: Any, data: Any) -> Any:
+    """Completed rows; of a DataFrame with its index, its order of columns, and those of which the model knows nothing."""
+    if type(data).__name__ != "DataFrame":
+        return rows
+    whole = data.copy()
+    for name in rows.columns:
+        whole[name] = rows[name].array
+    return whole
+
+
 def join(parts: list[Any]) -> Any:
     if isinstance(parts[0], Tensor):
         return torch.cat(parts)

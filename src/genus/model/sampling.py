@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
-from genus.model.model import Model, indexed_like, join
+from genus.model.model import Model, completed_like, join
 from genus.spaces import Encoded
 from genus.spaces.arrays import said_of
 from genus.spaces.known import space_row
@@ -61,6 +61,7 @@ class Completes(Model):
         return torch.where(torch.isnan(x), drawn, x.to(drawn.dtype))
 
     def complete(self, data: Any, *, seed: int = 0) -> Any:
-        """The same rows with every missing cell (NaN) drawn from its distribution given the others."""
+        """The same rows with every missing cell (NaN) drawn from its distribution given the others. A DataFrame's columns that
+        the model was not fitted to stay as they are."""
         parts = self.on_batches(self.examples(data), lambda x, g: self.fill(x).to("cpu"), "complete", seed)
-        return indexed_like(self.fitted_space.decode(join(parts)), data)
+        return completed_like(self.fitted_space.decode(join(parts)), data)
