@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 import zoo
 from zoo import Case, cases
@@ -51,6 +52,7 @@ EVERY_DATA = {
     "strings among numbers": (np.array([["a", "1"], ["b", "2"]]), "strings", "pass a DataFrame"),
     "objects": (np.array([[object(), 1]]), "not numeric", "pass a DataFrame"),
     "complex numbers": (np.ones((5, 2)) * 1j, "complex", "pass real and imaginary parts"),
+    "lists in cells": (pd.DataFrame({"a": [[1], [2]]}), "'a' holds list objects", "convert them"),
     "a sparse tensor": (X.to_sparse(), "sparse", "to_dense"),
     "rows of unequal shape": ([np.zeros((2, 2)), np.zeros((3, 1))], "different", "make every item alike"),
     "mixed list": (["a", 3, "b"], "holds 3", "make every item a string"),
@@ -285,6 +287,9 @@ SIZES = [
     (lambda: Dataset.of(X, seed="x"), "seed='x'", "whole number"),
     (lambda: Gaussian().fit(Dataset.of(X), given=["a"] * 60), "given: a Dataset carries its conditions", "Dataset.of"),
     (lambda: VAE().fit(Dataset.of(X), given=True, progress=False), "given=True", "pass given=values"),
+    (lambda: Gaussian().fit(scipy.sparse.csr_matrix(X.numpy())), "data: is sparse", "pass data.toarray()"),
+    (lambda: Gaussian().fit(X).log_likelihood(scipy.sparse.coo_array(X.numpy())), "data: is sparse", "pass data.toarray()"),
+    (lambda: Gaussian().fit(np.ma.masked_greater(X.numpy(), 1)), "data: holds missing values", "use GaussianMixture"),
     (lambda: genus.load_model("/nonexistent"), "holds no model", "fit one"),
     (lambda: Dataset.of(MIXED, given="twon"), "no column of the data is called 'twon'", ""),
 ]  # fmt: skip

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 
-from genus.data import Dataset, Rows, cache, datasets, load_dataset, readers, toy_log_density
+from genus.data import Dataset, Rows, cache, datasets, examples_of, load_dataset, readers, toy_log_density, with_classes
 from genus.data.named import NAMED
 from genus.data.named.images import read_idx
 from genus.data.named.toys import TOYS
@@ -63,6 +64,25 @@ def test_labels_and_conditions_stay_with_their_points():
     assert torch.equal(given.train.given[:, 0], given.train.labels.double())
 
 
+@pytest.mark.parametrize("labels", [["b", "a", "b"], [7, 3, 7], [True, False, True], [2.0, 1.0, 2.0]], ids=str)
+@pytest.mark.parametrize("wrap", [np.array, torch.tensor, lambda y: np.array(y, dtype=object)], ids=["numpy", "torch", "objects"])
+def test_labels_of_one_column_are_labels(labels, wrap):
+    if wrap is torch.tensor and isinstance(labels[0], str):
+        pytest.skip("torch has no strings")
+    flat = wrap(labels)
+    column = flat.reshape(3, 1)
+    told, asked = (with_classes(examples_of(np.eye(3), given)) for given in (flat, column))
+    assert asked.given_space.columns[0].categories == told.given_space.columns[0].categories == tuple(sorted(set(labels)))
+    assert torch.equal(asked.given, told.given) and torch.equal(asked.given_space.encode(column), told.given)
+
+
+def test_a_label_that_is_masked_is_none():
+    for labels in (np.array([1, 0, 1]), np.array(["a", "b", "a"])):
+        for given in (np.ma.masked_array(labels, [False, True, False]), np.where([False, True, False], None, labels)):
+            with pytest.raises(ValueError, match="given: row 1 has no label"):
+                with_classes(examples_of(np.eye(3), given))
+
+
 def test_given_columns_of_a_frame():
     frame = pd.DataFrame({"a": [0.5, 1.5, 2.5, 3.5], "kind": ["x", "y", "x", "y"]})
     data = Dataset.of(frame, given="kind", split=(1, 0, 0))
@@ -99,6 +119,9 @@ def test_refused_splits(split):
         (np.array([[0.5], [2.0]]), {"given": "a"}, "one value"),
         (np.array([[0.5], [2.0]]), {"seed": "a"}, "seed='a'"),
         (["a"], {"tokenizer": "byte"}, "tokenizer='byte'"),
+        (np.eye(2), {"labels": np.ma.masked_array([0, 1], [False, True])}, "labels: row 1 has no label; drop the row"),
+        (np.eye(2), {"labels": ["a", "b"]}, "labels: an array of strings"),
+        (np.eye(2), {"given": scipy.sparse.csr_array(np.eye(2))}, r"given: is sparse; pass given.toarray\(\)"),
     ],
 )
 def test_refused_data(data, options, sentence):
@@ -164,7 +187,8 @@ def test_from_batches(tmp_path):
         ([np.zeros((0, 2))], "is empty"),
         ([np.zeros((2, 2)), np.zeros((2, 3))], "batch 1 holds float64 rows of shape"),
         ([np.zeros(2), np.zeros(2, np.int64)], "batch 1 holds int64"),
-        ([np.array(["a"])], "no array of numbers"),
+        ([np.array(["a"])], "batches: batch 0: an array of strings is not numeric"),
+        ([np.zeros((2, 2)), np.array([[0, 1], [2, np.inf]])], "batches: batch 1: row 1 holds infinity; remove the row"),
     ],
 )
 def test_refused_batches(batches, sentence, tmp_path):
@@ -214,6 +238,7 @@ def test_csv(tmp_path):
         ("a;b\n1;2\n", {}, "separator=';'"),
         ("1,2\n3,4\n", {}, "header=False"),
         ("a,b\n1,2\n1,2,3\n", {}, "line 3 has 3 cells.*2"),
+        ("a,b,a\n1,2,3\n", {}, "two columns are called 'a'; rename one"),
         ("a\n" + "\n".join(map(str, range(50))) + "\noops\n", {}, "'a' holds 'oops' in line 52"),
         ("a,b\n1,2\n", {"columns": ["bb"]}, "no column is called 'bb'; perhaps you meant 'b'"),
         ("a,b\n1,2\n", {"seperator": ";"}, "perhaps you meant 'separator'"),
@@ -222,6 +247,13 @@ def test_csv(tmp_path):
 def test_refused_csv(tmp_path, content, options, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
         read(write(tmp_path / "x.csv", content), **options)
+
+
+def test_columns_of_a_csv_are_as_they_are_called(tmp_path):
+    path = write(tmp_path / "x.csv", "a,a.1,a,b,,\n1,2,3,4,5,6\n")
+    assert read(path, columns=["a.1", "b"]).train.columns.tolist() == ["a.1", "b"]
+    assert read(write(path, "a,a\n1,2\n"), header=False).train.shape == (2, 2)
+    assert read(write(path, "a,b,,\n1,2,3,4\n")).train.shape == (1, 4)
 
 
 def test_csv_of_other_encoding(tmp_path):

@@ -454,3 +454,11 @@ def test_a_chain_learns_in_batches_as_in_one(tmp_path):
     one.save(tmp_path)
     with pytest.raises(ValueError, match="add up to one"):
         genus.load_model(tmp_path)
+
+
+def test_texts_go_on_in_whatever_they_come():
+    texts = ["hello", "help", "held"] * 4
+    model = genus.NGram().fit(np.array(texts), progress=False)
+    told = model.generate(texts, max_new_tokens=3)
+    for prompts in (np.array(texts), pd.Series(texts), tuple(texts)):
+        assert model.generate(prompts, max_new_tokens=3) == told

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -102,10 +103,27 @@ def test_encoding_leaves_the_data_alone():
 
 
 @quick
-@given(hnp.arrays("int64", hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(0, 9)))
+@given(
+    hnp.arrays(
+        st.sampled_from(["uint8", "int16", "int64"]),
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
+        elements=st.integers(0, 9),
+    )
+)
 def test_tokens_round_trip(raw):
-    space = Tokens(10, length=raw.shape[1])
-    assert same(kept(space).decode(space.encode(raw)), raw)
+    space = infer_space(raw, (Tokens,))
+    x = space.encode(raw)
+    assert x.dtype is torch.int64 and same(kept(space).decode(x), raw)
+    assert space.encodes_like(infer_space(raw.astype("int32"), (Tokens,)))
+    ragged = infer_space([raw[0], raw[0, :1]], (Tokens,))
+    assert same(ragged.decode(ragged.encode([raw[0]]))[0], raw[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bool", "int8"])
+def test_tokens_of_a_dtype_that_does_not_hold_them(dtype):
+    with pytest.raises(ValueError, match=f"dtype='{dtype}' does not hold every whole number below 200"):
+        Tokens(200, dtype=dtype)
+    assert Tokens(2, length=1, dtype="bool").decode(torch.tensor([[1]])).dtype is torch.bool
 
 
 @quick
@@ -303,7 +321,10 @@ def test_big_whole_floats_are_continuous():
         ({"a": pd.to_datetime(["2020-01-01"])}, TypeError, "'a' holds dates"),
         ({"a": pd.to_timedelta([1], unit="s")}, TypeError, "'a' holds dates"),
         ({"a": [2**53 + 1, 1]}, ValueError, r"beyond 2\*\*53"),
-        ({"a": [[1], [2]]}, TypeError, "holds list objects|unhashable"),
+        ({"a": [[1], [2]]}, TypeError, "'a' holds list objects; convert them"),
+        ({"a": [{"b": 1}, {"b": 2}]}, TypeError, "'a' holds dict objects"),
+        ({"a": [(1,), (2,)]}, TypeError, "'a' holds tuple objects"),
+        ({"a": ["x", object()]}, TypeError, "'a' holds object objects"),
         ({"a": [f"id{i}" for i in range(1001)]}, ValueError, "1001 different values.*identifier"),
         ({("a", "b"): [1]}, TypeError, "must be named by a string"),
     ],
@@ -318,6 +339,8 @@ def test_refused_frames(frame, error, sentence):
     [
         ({"a": [1.0]}, "'b' is missing"),
         ({"a": [1.0], "b": ["dog"]}, "'dog', a category not seen in training.*'cat'"),
+        ({"a": [1.0], "b": [["cat"]]}, "'b' holds list objects; convert them"),
+        (scipy.sparse.csr_array(np.eye(3)), "is sparse"),
         ({"a": ["x"], "b": ["cat"]}, "'a' is continuous, but holds 'x'"),
         ({"a": [np.inf], "b": ["cat"]}, "infinity"),
         ({"a": [1.0], "b": ["cat"], "c": [2]}, "'c' is boolean, but holds 2"),
@@ -363,10 +386,36 @@ def test_two_columns_of_one_name():
         ([[0.5, 1.0], [2.0]], Sequence(Reals((), "float64"))),
         (["ab", "c"], Tokens(ends=True, tokenizer=Characters("abc"))),
         (pd.Series(["ab", "c"]), Tokens(ends=True, tokenizer=Characters("abc"))),
+        (pd.Series(["ab", "c"], dtype="category"), Tokens(ends=True, tokenizer=Characters("abc"))),
+        (np.array(["ab", "c"]), Tokens(ends=True, tokenizer=Characters("abc"))),
+        (np.array([[0.5, 2], [1, 3]], dtype=object), Reals((2,), "float64")),
+        (np.array([[4, 2], [1, 3]], dtype=object), Reals((2,), "int64")),
+        ([[4, None], [1, 3]], Reals((2,), "float64")),
     ],
 )
 def test_inferred(raw, space):
     assert infer_space(raw) == space
+    assert len(space.encode(raw)) == len(raw)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64", "bool"])
+@pytest.mark.parametrize(
+    "pack", [lambda x: x, list, lambda x: np.where(np.ma.getmaskarray(x), None, x)], ids=["array", "rows", "None"]
+)
+def test_what_is_masked_is_missing(dtype, pack):
+    values, mask = np.array([[3, 1], [0, 5], [2, 2]]).astype(dtype), np.array([[0, 0], [1, 0], [0, 1]], bool)
+    raw = pack(np.ma.masked_array(values, mask))
+    x = infer_space(raw).encode(raw)
+    assert np.array_equal(x, np.where(mask, np.nan, values), equal_nan=True)
+    bare = np.ma.masked_array(values)
+    assert same(infer_space(bare, (Reals,)).encode(bare), infer_space(values, (Reals,)).encode(values))
+
+
+def test_a_column_of_texts_is_texts_to_a_model_of_them():
+    frame = pd.DataFrame({"text": ["ab", "c"]})
+    space = infer_space(frame, (Tokens,))
+    assert space == infer_space(["ab", "c"]) and space.decode(space.encode(frame)) == ["ab", "c"]
+    assert isinstance(infer_space(frame), Table) and isinstance(infer_space(frame.assign(n=1), (Tokens,)), Table)
 
 
 def test_what_a_model_accepts_decides():
@@ -413,7 +462,9 @@ def test_ragged_tokens_are_taken_with_their_ends_or_without():
         ("a text", "one string"),
         ({"a": [1]}, "pandas.DataFrame"),
         (["a", 1], "also holds 1"),
-        (np.array(["a"]), "not numeric"),
+        (np.array([["a", "b"]]), "not numeric"),
+        (np.array([[2**70, 1]], dtype=object), "int objects is not numeric"),
+        (scipy.sparse.csr_array(np.eye(2)), r"data: is sparse; pass data.toarray\(\)"),
         (np.array(["2020-01-01"], dtype="datetime64[D]"), "dates"),
         (np.array([1j]), "complex"),
         (np.zeros(3, dtype=[("a", "f8"), ("b", "i4")]), "structured array is a table; pass pandas.DataFrame"),
@@ -444,6 +495,8 @@ def test_refused_data(raw, sentence):
         (Images(1, 1, 1), [[[[0.5]]]], "holds 0.5"),
         (Images(1, 1, 1), [[[[np.nan]]]], "holds nan"),
         (Images(1, 2, 2), np.zeros((1, 3, 3), np.uint8), "crop or resize"),
+        (Images(1, 2, 2), [np.zeros((2, 2), np.uint8), np.zeros((3, 3), np.uint8)], "different lengths"),
+        (Images(1, 1, 1), [np.ma.masked_array([[[3]]], True)], "holds nan"),
         (Tokens(3), [[0, 3]], "holds 3, but tokens run from 0 to 2"),
         (Tokens(3), [[0.5]], "whole numbers"),
         (Tokens(3, length=2), [[0]], "must have 2"),
@@ -464,6 +517,15 @@ def test_constant_column_is_told():
     assert space.fit([x[:, ::2].repeat(1, 2)[:, :3]]).complaint() is None
     frame = pd.DataFrame({"a": [0.5, 0.5]})
     assert "'a' is constant" in Table.of(frame).fit([Table.of(frame).encode(frame)]).complaint()
+
+
+@pytest.mark.parametrize("column", [1e9 + 1e-6 * np.arange(9), 1e-200 * np.arange(9)])
+def test_a_column_that_varies_too_little_is_told_so(column):
+    frame = pd.DataFrame({"a": column})
+    complaint = Table.of(frame).fit([Table.of(frame).encode(frame)]).complaint()
+    said = f"is constant (always {column.mean():g}"
+    assert said in complaint and "as far as float64 can tell" in complaint and "rescale what does vary" in complaint
+    assert f"column 0 of the data {said}" in Reals(1, "float64").fit([torch.from_numpy(column)[:, None]]).complaint()
 
 
 def test_columns_of_any_size_are_standardised_or_told():

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from genus.data.rows import Rows
+from genus.spaces.arrays import as_tensor, refuse_infinity
 
 BLOCK = 1 << 20  # bytes of one read
 SECONDS = 30  # without a byte from the network before giving up
@@ -127,9 +128,9 @@ def _write_rows(
     """Write an .npy of unknown length: numpy pads its header so that the number of rows can be filled in last."""
     rows, first = 0, None
     for index, batch in enumerate(batches):
-        array = np.ascontiguousarray(batch.detach().cpu().numpy() if hasattr(batch, "detach") else batch)
-        if array.dtype.kind not in "biuf" or array.ndim == 0:
-            raise TypeError(f"{name}: batch {index} is no array of numbers with one row per example; convert it first")
+        tensor = as_tensor(batch, f"{name}: batch {index}")
+        refuse_infinity(tensor, f"{name}: batch {index}")
+        array = np.ascontiguousarray(tensor.cpu().numpy())
         if first is None:
             first = array
             _write_header(file, 0, array)

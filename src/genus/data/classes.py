@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from genus.data.dataset import Examples
-from genus.spaces import Column, Space, Table
+from genus.spaces import Binary, Column, Reals, Space, Table
 from genus.spaces.table import MOST_CATEGORIES
 
 
@@ -17,6 +17,10 @@ def with_classes(examples: Examples) -> Examples:
     space, given = examples.given_space, examples.given
     if given is None:
         raise ValueError("given: a classifier learns from labels; pass given=labels, one for each example, or the name of a column")
+    if isinstance(space, Binary | Reals) and space.shape == (1,):  # labels (n, 1) are those of n rows
+        labels = space.decode(given)
+        space = Table.of_values(labels)
+        given = space.encode(labels[:, 0])
     if not isinstance(space, Table) or len(space.columns) != 1:
         raise ValueError(
             f"given: labels must be one column of classes, but these are {space!r}; pass one label for each example, as y.ravel() is"

@@ -13,7 +13,7 @@ from genus.data.rows import Rows, Subset
 from genus.fields import perhaps
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Reals, Sequence, Space, Table, Tokens, infer_space
-from genus.spaces.arrays import holds_missing, refuse_infinity, said_of
+from genus.spaces.arrays import as_tensor, dtype_name, holds_missing, plain, refuse_infinity, said_of
 
 CHUNK = 65536  # rows of one read when all of them are passed over
 
@@ -224,16 +224,22 @@ def examples_of(
         if len(given) != len(points):
             raise ValueError(f"given: has {len(given)} rows, but the data have {len(points)}; pass one for each example")
     if labels is not None:
-        labels = torch.as_tensor(labels)
+        labels = as_tensor(labels, "labels")
+        if holds_missing(labels):
+            row = int(labels.isnan().nonzero()[0, 0])
+            raise ValueError(f"labels: row {row} has no label; drop the row, or number its class")
     return Examples(space, points, given_space if given is not None else None, given, labels)
 
 
 def condition_space(given: Any) -> Space:
-    """The space of conditions: Table of a DataFrame or of plain labels, Reals of an array of rows."""
+    """The space of conditions: Table of a DataFrame, of plain labels or of texts (n, 1), Reals of an array of rows."""
     if type(given).__name__ == "DataFrame":
         return Table.of(given)
     if isinstance(given, str) or not hasattr(given, "__len__"):
         raise TypeError(f"given={given!r} is one value; pass one condition for each example")
+    given = plain(given, "given")
+    if len(given) and getattr(given, "ndim", 0) == 2 and given.shape[1] == 1 and isinstance(given[0, 0], str):
+        return Table.of_values(given)
     if len(given) and not hasattr(given[0] if isinstance(given, list | tuple) else None, "__len__"):
         if getattr(given, "ndim", 1) == 1:
             return Table.of_values(given)
@@ -254,7 +260,8 @@ def _split_text(whole: Examples, split: tuple[float, float, float]) -> list[Exam
     """One long text, cut by position: what comes later is held out."""
     tokens = whole.points[0]
     assert isinstance(whole.space, Tokens)
-    space = Tokens(None if whole.space.tokenizer else whole.space.vocabulary, tokenizer=whole.space.tokenizer)
+    old = whole.space
+    space = Tokens(None if old.tokenizer else old.vocabulary, tokenizer=old.tokenizer, dtype=dtype_name(old.dtype))
     tokens = tokens[tokens < space.vocabulary]  # one endless text has no end token
     first, second = (int(len(tokens) * share) for share in (split[0], split[0] + split[1]))
     return [Examples(space, Ragged.of([part]) if len(part) else Ragged.of([]), None) for part in

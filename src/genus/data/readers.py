@@ -128,6 +128,8 @@ def read_csv(
         "header": 0 if header else None,
     }
     try:
+        if header:
+            _refuse_double_names(path, separator, encoding, columns)
         if path.stat().st_size > BIG_TABLE:
             return _streamed(path, lambda: (_without_index(frame) for frame in pd.read_csv(path, chunksize=CHUNK, **options)))
         frame = _without_index(pd.read_csv(path, low_memory=False, **options))
@@ -180,6 +182,16 @@ def _streamed(path: Path, chunks: Callable[[], Iterator[Any]]) -> Raw:
 
 def _without_index(frame: Any) -> Any:
     return frame.drop(columns=frame.columns[0]) if frame.columns[0] == "Unnamed: 0" and frame.shape[1] > 1 else frame
+
+
+def _refuse_double_names(path: Path, separator: str, encoding: str, columns: list[str] | None) -> None:
+    """pandas would call the second column of two called a "a.1"."""
+    import pandas as pd
+
+    names = pd.read_csv(path, sep=separator, encoding=encoding, header=None, nrows=1, dtype=str).iloc[0].dropna()
+    double = names[names.duplicated() & (names.isin(columns) if columns else True)]
+    if len(double):
+        raise ValueError(f"{path}: two columns are called {double.iloc[0]!r}; rename one")
 
 
 def _parser_hint(message: str) -> str:

@@ -12,6 +12,7 @@ from genus.fields import check_count
 from genus.forecast import Forecast
 from genus.model.sampling import CanSample
 from genus.spaces import Encoded, Ragged, Sequence, Tokens
+from genus.spaces.arrays import plain
 
 
 class Decoding(NamedTuple):
@@ -88,6 +89,7 @@ class CanGenerate(CanSample):
         if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):
             raise ValueError(f"top_p={top_p!r} must be a number above 0 and at most 1")
         how = Decoding(temperature, top_k, top_p, num_beams, length_penalty)
+        prompt = plain(prompt, "prompt")
         many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], Real)
         prompts = [space.encode_prompt(p) for p in (prompt if many else [prompt])]
         g = self.given_features(given, len(prompts))

@@ -22,13 +22,16 @@ def as_tensor(raw: Any, name: str = "data") -> Tensor:
     if isinstance(raw, Tensor):
         tensor = raw.detach()
     else:
+        raw = plain(raw, name)
         try:
             array = np.asarray(raw)
         except ValueError as error:  # rows of unequal length
             raise ValueError(
                 f"{name}: rows have different lengths, so they are no array; pass sequences as a list of arrays"
             ) from error
-        if array.dtype.kind in "OUSMm":
+        if array.dtype.kind == "O":
+            array = _numbers(array)
+        if array.dtype.kind in "OUSTMm":
             raise TypeError(
                 f"{name}: an array of {_element(array)} is not numeric; pass a DataFrame for mixed columns, a list of strings for text"
             )
@@ -53,9 +56,40 @@ def as_tensor(raw: Any, name: str = "data") -> Tensor:
     return tensor
 
 
-def listed(raw: Any) -> Any:
-    """A Series of texts, or an array of arrays, as the list that it stands for; anything else as it is."""
-    return raw.tolist() if getattr(raw, "ndim", 0) == 1 and str(raw.dtype) in ("object", "str", "string") else raw
+def plain(raw: Any, name: str = "data") -> Any:
+    """Texts, or arrays, in a Series or an array as the list that they stand for; an array with NaN where it is masked;
+    anything else as it is. Raises TypeError for a sparse matrix."""
+    refuse_sparse(raw, name)
+    if isinstance(raw, list | tuple) and any(isinstance(item, np.ma.MaskedArray) for item in raw):
+        return [plain(item, name) for item in raw]
+    if isinstance(raw, np.ma.MaskedArray) and not raw.dtype.names:
+        values = raw.data if raw.dtype.kind in "biuf" else raw.data.astype(object)
+        raw = np.where(np.ma.getmaskarray(raw), np.nan, values) if np.ma.is_masked(raw) else raw.data
+    if getattr(raw, "ndim", 0) == 1 and getattr(getattr(raw, "dtype", None), "kind", None) in ("O", "U", "T"):
+        return np.asarray(raw).tolist()
+    return raw
+
+
+def only_texts(raw: Any) -> Any:
+    """The column of a DataFrame that has no other and holds texts; anything else as it is."""
+    alone = hasattr(raw, "columns") and raw.shape[1] == 1 and len(raw)
+    return raw.iloc[:, 0] if alone and isinstance(raw.iat[0, 0], str) else raw
+
+
+def refuse_sparse(raw: Any, name: str) -> None:
+    if hasattr(raw, "toarray"):  # of scipy
+        raise TypeError(f"{name}: is sparse; pass {name}.toarray()")
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """Python's numbers as an array of their own type, NaN where one is None; of other objects the array itself."""
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(array, skipna=True)
+    if kind not in ("boolean", "integer", "floating", "mixed-integer-float", "decimal"):
+        return array
+    known = np.where(pd.isna(array), np.nan, array)
+    return np.array(known.tolist()) if kind in ("boolean", "integer") else known.astype(np.float64)
 
 
 def holds_missing(x: Tensor) -> bool:
@@ -105,4 +139,4 @@ def dtype_name(dtype: torch.dtype) -> str:
 def _element(array: np.ndarray) -> str:
     if array.dtype.kind == "O" and array.size:
         return f"{type(array.flat[0]).__name__} objects"
-    return {"U": "strings", "S": "bytes", "M": "dates", "m": "durations"}.get(array.dtype.kind, "objects")
+    return {"U": "strings", "T": "strings", "S": "bytes", "M": "dates", "m": "durations"}.get(array.dtype.kind, "objects")

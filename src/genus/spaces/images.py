@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,8 +36,6 @@ class Images(Space):
         self.shape = (channels, height, width)
 
     def encode(self, raw: Any) -> Tensor:
-        if isinstance(raw, list | tuple) and raw and not isinstance(raw[0], Tensor):
-            raw = np.stack([np.asarray(image) for image in raw])
         x = as_tensor(raw)
         expected = {
             "nchw": (self.channels, self.height, self.width),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, dtype_name, listed
+from genus.spaces.arrays import as_tensor, dtype_name, only_texts, plain
 from genus.spaces.binary import Binary
 from genus.spaces.images import Images
 from genus.spaces.ragged import Ragged
@@ -24,11 +23,14 @@ from genus.spaces.tokens import Tokens
 def infer_space(raw: Any, accepts: tuple[type[Space], ...] | None = None, tokenizer: str = "characters") -> Space:
     """The space of raw data, the likeliest first among those `accepts` names.
 
-    DataFrame: Table. Strings: Tokens. Floats: Reals. Booleans, or only 0 and 1: Binary. uint8 of 3 or 4 axes, or PIL
-    images: Images. Other whole numbers: Reals of whole numbers, or Tokens to a model of tokens. A list of arrays of
-    different lengths: Tokens for whole numbers of one axis, else Sequence. To a model of sequences, a list of arrays or of
-    DataFrames is a ragged Sequence, and one array (n, length, ...) a Sequence. Raises TypeError or ValueError otherwise.
+    DataFrame: Table; to a model of texts, one column of them: Tokens. Strings: Tokens. Floats: Reals. Booleans, or only
+    0 and 1: Binary. uint8 of 3 or 4 axes, or PIL images: Images. Other whole numbers: Reals of whole numbers, or Tokens to
+    a model of tokens. A list of arrays of different lengths: Tokens for whole numbers of one axis, else Sequence. To a
+    model of sequences, a list of arrays or of DataFrames is a ragged Sequence, and one array (n, length, ...) a Sequence.
+    Masked numbers, and None among numbers, are missing: NaN. Raises TypeError or ValueError otherwise.
     """
+    if accepts is not None and Tokens in accepts and Table not in accepts:
+        raw = only_texts(raw)
     first = None
     for candidate in _candidates(raw, tokenizer):
         if isinstance(candidate, accepts or Space):
@@ -44,7 +46,7 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
             raise ValueError("data: the DataFrame has no rows; pass at least one")
         yield Table.of(raw)
         return
-    raw = listed(raw)
+    raw = plain(raw)
     if _is_pandas(raw, "Series"):
         raw = raw.to_numpy()
     if isinstance(raw, str | bytes):
@@ -62,7 +64,7 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
             yield Tokens(ends=True, tokenizer=tokenizer_of(texts_of(raw), tokenizer))
             return
         if hasattr(raw[0], "getbands"):  # PIL images
-            yield _images(np.stack([np.asarray(image) for image in raw]))
+            yield _images(as_tensor(raw))
             return
         if _is_pandas(raw[0], "DataFrame"):
             yield Sequence(_shared_table(raw))
@@ -90,7 +92,8 @@ def _array_candidates(x: Tensor) -> Iterable[Space]:
     elif x.dtype is torch.bool or (len(x) > 1 and _is_binary(x)):
         yield Binary(shape, dtype_name(x.dtype))
         if x.dim() == 2:
-            yield Tokens(2, length=shape[0])
+            # Tokens say themselves that they take no floats
+            yield Tokens(2, length=shape[0], dtype="int64" if x.is_floating_point() else dtype_name(x.dtype))
         if x.is_floating_point():
             yield Reals(shape, dtype_name(x.dtype))
     elif x.is_floating_point():
@@ -98,7 +101,7 @@ def _array_candidates(x: Tensor) -> Iterable[Space]:
     else:
         yield Reals(shape, dtype_name(x.dtype))
         if x.dim() == 2 and int(x.min()) >= 0:
-            yield Tokens(int(x.max()) + 1, length=shape[0])
+            yield Tokens(int(x.max()) + 1, length=shape[0], dtype=dtype_name(x.dtype))
 
 
 def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
@@ -110,7 +113,7 @@ def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
     values = torch.cat(full)
     codes = values.dim() == 1 and not values.is_floating_point()
     if codes and int(values.min()) >= 0:
-        yield Tokens(int(values.max()) + 1, ends=True)
+        yield Tokens(int(values.max()) + 1, ends=True, dtype=dtype_name(values.dtype))
     yield Sequence(next(iter(_array_candidates(values))))
     if codes and int(values.min()) < 0:
         raise ValueError(f"data: tokens are whole numbers from 0, but {int(values.min())} is among them; shift them")

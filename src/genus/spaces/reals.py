@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, dtype_name, dtype_named, refuse_infinity, refuse_shape
-from genus.spaces.space import Space, Standardisation, flat_tensor, names_of
+from genus.spaces.arrays import as_tensor, dtype_name, dtype_named, holds_missing, refuse_infinity, refuse_shape
+from genus.spaces.space import Space, Standardisation, flat_tensor, names_of, no_spread
 
 
 class Reals(Space):
@@ -39,6 +39,10 @@ class Reals(Space):
         x = as_tensor(raw)
         refuse_shape(x, self.shape)
         refuse_infinity(x, "data")
+        if self.discrete and holds_missing(x):
+            raise ValueError(
+                "data: holds missing values, but this model learned from whole numbers alone; fit it on data that miss some"
+            )
         if self.discrete and x.is_floating_point() and (x != x.round()).any():
             raise ValueError("data: holds fractions, but this space holds whole numbers; pass the data as floats when fitting")
         return x.to(self.dtype)
@@ -90,11 +94,8 @@ class Reals(Space):
         if not constant.any():
             return None
         first = int(constant.nonzero()[0])
-        value = float(self._location[first])
-        return (
-            f"column {names_of(constant)} of the data is constant (column {first} is always {value:g}{'' if value else ', or missing'}): "
-            "its density would be infinite; drop it"
-        )
+        mean = f"{float(self._location[first]):g}" + f" in column {first}" * (int(constant.sum()) > 1)
+        return f"column {names_of(constant)} of the data {no_spread(mean)}"
 
     def __repr__(self) -> str:
         return super().__repr__() + (f" of {dtype_name(self.dtype)}" if self.discrete else "")

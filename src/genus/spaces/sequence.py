@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, listed
+from genus.spaces.arrays import as_tensor, plain
 from genus.spaces.ragged import Ragged
 from genus.spaces.space import Encoded, Space
 from genus.spaces.table import Table
@@ -27,7 +27,7 @@ class Sequence(Space):
         self.heads = () if self.ragged else item.heads
 
     def encode(self, raw: Any) -> Encoded:
-        raw = listed(raw)
+        raw = plain(raw)
         if not hasattr(raw, "__len__") or self._is_one(raw):
             raise ValueError("data: is no list of sequences; pass [data], if it is one sequence")
         if not len(raw):

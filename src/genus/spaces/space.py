@@ -170,6 +170,14 @@ class Standardisation:
         return self.mean.tolist(), torch.where(constant, 0.0, deviation).tolist()
 
 
+def no_spread(mean: str) -> str:
+    """What `complaint` says of a coordinate with no spread, or one that is lost in the rounding of its size."""
+    return (
+        f"is constant (always {mean} or missing, as far as float64 can tell): its density would be infinite; "
+        "drop it, or shift and rescale what does vary"
+    )
+
+
 def flat_tensor(values: Iterable[float] | None, dims: int, default: float) -> Tensor:
     """One finite number a coordinate; where none are given, the same one many times over, which takes no memory."""
     if values is None:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from genus.fields import perhaps
-from genus.spaces.arrays import refuse_infinity
-from genus.spaces.space import Space, Standardisation
+from genus.spaces.arrays import refuse_infinity, refuse_sparse
+from genus.spaces.space import Space, Standardisation, no_spread
 
 Kind = Literal["continuous", "integer", "categorical", "boolean"]
 MOST_CATEGORIES = 1000
@@ -88,17 +88,17 @@ class Table(Space):
         """A table of one column for a plain list or 1-d array of labels or numbers."""
         import pandas as pd
 
-        series = pd.Series(_plain(values), name="value")
+        series = _series(values).rename("value")
         whole = pd.api.types.is_integer_dtype(series.dtype) and series.nunique() <= MOST_CATEGORIES
         return cls([_infer_column(series, "categorical" if whole else None)], form="values")
 
     def encode(self, raw: Any) -> Tensor:
         import pandas as pd
 
-        if isinstance(raw, Tensor) and raw.dim() == 2 and raw.shape[1] == len(self.columns):
+        if self.form == "frame" and isinstance(raw, Tensor) and raw.dim() == 2 and raw.shape[1] == len(self.columns):
             return self._refuse_codes(raw.double())  # encoded points are taken as they are
         if self.form == "values" and not isinstance(raw, pd.DataFrame):
-            frame = pd.DataFrame({self.columns[0].name: pd.Series(_plain(raw))})
+            frame = pd.DataFrame({self.columns[0].name: _series(raw)})
         elif isinstance(raw, pd.DataFrame):
             frame = raw
         elif isinstance(raw, pd.Series):
@@ -205,9 +205,7 @@ class Table(Space):
     def complaint(self) -> str | None:
         for column in self.columns:
             if column.kind == "continuous" and column.scale == 0:
-                return (
-                    f"the column {column.name!r} is constant (always {column.location:g}): its density would be infinite; drop it"
-                )
+                return f"the column {column.name!r} {no_spread(f'{column.location:g}')}"
         return None
 
     def position(self, name: Any) -> int:
@@ -238,7 +236,16 @@ class Table(Space):
 
 
 def _plain(values: Any) -> Any:
+    refuse_sparse(values, "data")
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def _series(values: Any) -> Any:
+    """Plain values, or an array (n, 1) of them, as a Series."""
+    import pandas as pd
+
+    values = _plain(values)
+    return pd.Series(values.reshape(-1) if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1 else values)
 
 
 def _infer_column(series: Any, kind: Kind | None) -> Column:
@@ -277,10 +284,8 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
         return Column(name, kind, dtype, missing=missing, low=float(values.min()), high=float(values.max()))
     if kind == "boolean":
         return Column(name, "boolean", dtype, missing=missing, low=0.0, high=1.0)
-    categories = list(series.cat.categories) if categorical else sorted(present.unique().tolist(), key=lambda v: (str(type(v)), v))
-    odd = next((value for value in categories if not isinstance(value, str | int | float | bool)), None)
-    if odd is not None:
-        raise TypeError(f"data: the column {name!r} holds {type(odd).__name__} objects; convert them to strings or numbers")
+    _, found = _different(present)
+    categories = list(series.cat.categories) if categorical else sorted(found, key=lambda v: (str(type(v)), v))
     if len(categories) > MOST_CATEGORIES:
         raise ValueError(
             f"data: the column {name!r} has {len(categories)} different values, more than {MOST_CATEGORIES} categories: "
@@ -313,8 +318,7 @@ def _encode_column(column: Column, series: Any) -> np.ndarray:
         out[~absent] = values
         return out
     codes = {value: code for code, value in enumerate(column.categories)}
-    places, found = present.factorize()  # each value is looked up once
-    found = found.tolist()
+    places, found = _different(present)  # each value is looked up once
     of_found = np.array([codes.get(value, -1) for value in found], dtype=np.int64)
     if -1 in of_found:
         unknown = found[of_found.tolist().index(-1)]
@@ -325,6 +329,19 @@ def _encode_column(column: Column, series: Any) -> np.ndarray:
         )
     out[~absent] = of_found[places]
     return out
+
+
+def _different(present: Any) -> tuple[np.ndarray, list[Any]]:
+    """The different values of a column, and the number of its own for each cell. Raises TypeError for what is no category."""
+    try:
+        places, found = present.factorize()
+    except TypeError:  # lists and their like have no hash
+        places, found = np.arange(len(present)), present
+    values = found.tolist()
+    odd = next((v for v in values if not isinstance(v, str | int | float | np.integer | np.floating | np.bool_)), None)
+    if odd is not None:
+        raise TypeError(f"data: the column {present.name!r} holds {type(odd).__name__} objects; convert them to strings or numbers")
+    return places, values
 
 
 def _decode_column(column: Column, values: np.ndarray) -> Any:
@@ -378,9 +395,10 @@ def _check_column(column: Column) -> None:
         or (column.kind == "categorical") != bool(column.categories),
         "ordered": not isinstance(column.ordered, bool),
         "missing": not isinstance(column.missing, bool),
-        "low": not isinstance(column.low, int | float) or not column.low <= column.high,
-        "location": not isinstance(column.location, int | float) or not np.isfinite(column.location),
-        "scale": not isinstance(column.scale, int | float) or not 0 <= column.scale < np.inf,
+        "low": not (isinstance(column.low, float) and isinstance(column.high, float) and column.low <= column.high)
+        or (column.kind == "integer" and not -(2.0**63) <= column.low <= column.high < 2.0**63),
+        "location": not isinstance(column.location, float) or not np.isfinite(column.location),
+        "scale": not isinstance(column.scale, float) or not 0 <= column.scale < np.inf,
     }
     if any(wrong.values()):
         bad = next(part for part, is_wrong in wrong.items() if is_wrong)

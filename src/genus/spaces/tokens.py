@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, listed
+from genus.spaces.arrays import as_tensor, dtype_name, dtype_named, only_texts, plain
 from genus.spaces.ragged import Ragged
 from genus.spaces.space import Encoded, Space
 from genus.spaces.tokenizers import Tokenizer, texts_of, tokenizer_from
@@ -17,7 +17,8 @@ class Tokens(Space):
     """Sequences of tokens 0 .. vocabulary - 1.
 
     With `length` every point is an int64 tensor (length,); without, points are Ragged. `ends` closes each ragged point
-    with one more token, number `vocabulary`, so that where a sequence stops is part of its probability.
+    with one more token, number `vocabulary`, so that where a sequence stops is part of its probability. `dtype` is that
+    of raw whole numbers.
     """
 
     heads = ("categorical",)
@@ -29,6 +30,7 @@ class Tokens(Space):
         length: int | None = None,
         ends: bool = False,
         tokenizer: Tokenizer | dict[str, Any] | None = None,
+        dtype: str = "int64",
     ) -> None:
         self.tokenizer = tokenizer_from(tokenizer) if isinstance(tokenizer, dict) else tokenizer
         if vocabulary is None and self.tokenizer is None:
@@ -38,8 +40,14 @@ class Tokens(Space):
             raise ValueError("Tokens: holds no tokens, for every text is empty; pass one that is not")
         if vocabulary is not None and vocabulary != self.vocabulary:
             raise ValueError(f"Tokens: vocabulary={vocabulary} does not fit: expected {self.vocabulary}")
+        if not isinstance(ends, bool):
+            raise TypeError(f"Tokens: ends={ends!r} must be True or False")
         if ends and length is not None:
             raise ValueError("Tokens: points of one length need no end token; pass ends=False")
+        self.dtype = dtype_named(dtype)
+        most = 0 if self.dtype.is_floating_point else 2 if self.dtype is torch.bool else torch.iinfo(self.dtype).max + 1
+        if self.vocabulary > most:
+            raise ValueError(f"Tokens: dtype={dtype!r} does not hold every whole number below {self.vocabulary}; pass 'int64'")
         self.length, self.ends = length, ends
         self.ragged = length is None
         self.shape = () if length is None else (length,)
@@ -58,7 +66,7 @@ class Tokens(Space):
         return torch.int64
 
     def encode(self, raw: Any) -> Encoded:
-        raw = listed(raw)
+        raw = plain(only_texts(raw))
         if isinstance(raw, Ragged):  # of this space, with end tokens, or without any
             sequences = [s[:-1] if self.ends and len(s) and bool(s[-1] == self.vocabulary) else s for s in raw]
         elif self.tokenizer is not None and _is_text(raw):
@@ -79,7 +87,8 @@ class Tokens(Space):
     def _check(self, tokens: Tensor, index: int) -> None:
         if tokens.dim() != 1 or tokens.is_floating_point():
             raise TypeError(
-                f"data: sequence {index} is of {tokens.dtype} and shape {tuple(tokens.shape)}, but tokens are 1-d and whole numbers"
+                f"data: sequence {index} is of {tokens.dtype} and shape {tuple(tokens.shape)}, but tokens are 1-d and whole numbers; "
+                "convert it, as data.astype(int) does"
             )
         if self.length is not None and len(tokens) != self.length:
             raise ValueError(f"data: sequence {index} has {len(tokens)} tokens, but every one must have {self.length}")
@@ -111,7 +120,7 @@ class Tokens(Space):
         sequences = [s[s < self.vocabulary] for s in x]
         if self.tokenizer is not None:
             return [self.tokenizer.decode(s) for s in sequences]
-        return sequences if self.ragged else x
+        return [s.to(self.dtype) for s in sequences] if self.ragged else x.to(self.dtype)
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -129,12 +138,12 @@ class Tokens(Space):
         return torch.tensor([len(text) for text in self.decode(x)])
 
     def encodes_like(self, other: Space) -> bool:
-        return self == other
+        return isinstance(other, Tokens) and {**self.config(), "dtype": None} == {**other.config(), "dtype": None}
 
     def config(self) -> dict[str, Any]:
         if self.tokenizer is not None:
             return {"length": self.length, "ends": self.ends, "tokenizer": self.tokenizer.config()}
-        return {"vocabulary": self.vocabulary, "length": self.length, "ends": self.ends}
+        return {"vocabulary": self.vocabulary, "length": self.length, "ends": self.ends, "dtype": dtype_name(self.dtype)}
 
     def __repr__(self) -> str:
         kind = f"{self.tokenizer.config()['kind']}, " if self.tokenizer else ""
