@@ -392,6 +392,13 @@ def test_a_run_resumed_as_another_model_is_refused(tmp_path):
         fit(tiny(), X[:100], run=tmp_path, resume=True)
 
 
+def test_a_run_resumed_as_a_model_without_steps_is_refused(tmp_path):
+    fit(tiny(), run=tmp_path)
+    with pytest.raises(ValueError, match="learns by gradient, not of Gaussian"):
+        Gaussian().fit(X, run=tmp_path, resume=True, progress=False)
+    assert type(genus.load_model(tmp_path)) is VAE
+
+
 def test_a_run_resumed_on_other_data_is_refused(tmp_path):
     fit(tiny(), run=tmp_path)
     with pytest.raises(ValueError, match="data"):
