@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import json
 import os
 import re
@@ -117,6 +119,21 @@ def test_help_of_a_model_explains_every_field(name, say):
     assert ("--epochs" in text) == ("epochs" in model_classes()[name].takes)
     options = text[text.index("\nhyper-parameters") : text.index("\nexamples")]
     assert max(len(line) for line in options.splitlines()) <= 100
+
+
+def test_help_of_a_fit_tells_its_recipe(say):
+    for name, cls in model_classes().items():
+        if recipe := getattr(cls, "recipe", None):
+            text = " ".join(say("fit", name, "--help").split())
+            for known in (f"(default {recipe.steps}", f"(default {recipe.batch_size})", f"(default {recipe.learning_rate:g})"):
+                assert known in text, name
+
+
+def test_help_of_given_says_what_it_does(say):
+    for name in ("complete", "forecast"):
+        assert "--given" not in say(name, "--help")
+    for name in ("score", "predict"):
+        assert "--given" in say(name, "--help") and "learn p(x" not in say(name, "--help")
 
 
 @pytest.mark.parametrize("name", sorted(model_classes()))
@@ -395,6 +412,7 @@ def test_the_rows_of_a_file_are_a_series_to_a_model_of_sequences(answer, say, tm
     assert answer("score", folder, "--data", str(tmp_path / "rows.csv"), "--split", "all")["n"] == 1
     say("sample", folder, "-n", "2", "-o", str(tmp_path / "drawn.csv"))
     drawn = pd.read_csv(tmp_path / "drawn.csv")
+    assert say("sample", folder, "-n", "2") == (tmp_path / "drawn.csv").read_text()
     assert list(drawn.columns) == ["sequence", "height", "town"] and set(drawn["sequence"]) == {0, 1}
     many = answer(*fit, str(tmp_path / "many"), "--data", str(tmp_path / "series.npy"))
     one = answer(*fit, str(tmp_path / "one"), "--data", str(tmp_path / "series.npy"), "--series")
@@ -425,6 +443,16 @@ def test_evaluate(say, answer):
     found = answer("evaluate", "--real", "numbers.csv", "--synthetic", "numbers.csv")
     assert found["n_real"] == 120 and {"auc", "copies"} <= {row["measure"] for row in found["measures"]}
     assert "auc" in say("evaluate", "--real", "numbers.csv", "--synthetic", "flowers.csv")
+
+
+def test_evaluate_reads_files_as_it_is_told(answer, tmp_path):
+    numbers, file = pd.read_csv("numbers.csv"), str(tmp_path / "semicolons.csv")
+    numbers.to_csv(file, sep=";", index=False)
+    found = answer("evaluate", "--real", file, "--synthetic", file, "--separator", ";", "--columns", "x,y")
+    assert found["n_real"] == 120 and [row["column"] for row in found["columns"]] == ["x", "y"]
+    np.savez(tmp_path / "drawn.npz", a=np.zeros((30, 64)), b=genus.load_dataset("digits").train.raw[:30].reshape(30, 1, 8, 8))
+    found = answer("evaluate", "--real", "digits", "--synthetic", str(tmp_path / "drawn.npz"), "--key", "b")
+    assert found["n_synthetic"] == 30
 
 
 def test_demo(say, answer, tmp_path, monkeypatch):
@@ -493,7 +521,7 @@ MISTAKES = {
     "scores as a picture": ("score mixture -o scores.png", ".csv"),
     "no text": ("generate mixture hello", "which has no generate; those that have it: gpt"),
     "an unknown character": ("generate gpt ÆØÅ", "Æ"),
-    "a top-p above one": ("generate gpt one --top-p 2", "top_p"),
+    "a top-p above one": ("generate gpt one --top-p 2", "--top-p 2.0 must be"),
     "a temperature below zero": ("generate gpt one --temperature -1", "temperature"),
     "nothing to compare": ("compare --data numbers.csv", "needs MODEL"),
     "an unknown model to compare": ("compare gausian --data numbers.csv", "perhaps you meant 'gaussian'"),
@@ -510,6 +538,25 @@ MISTAKES = {
     "missing synthetic data": ("evaluate --real numbers.csv --synthetic no.csv", "no.csv"),
     "a tour into a file": ("demo numbers.csv", "is a file"),
     "nothing of that name": ("models wat", "'wat'"),
+    "no name of data": ("fit gaussian --data=", "--data: is empty"),
+    "no name of real data": ("evaluate --real= --synthetic numbers.csv", "--real: is empty"),
+    "no name of a run": ("fit gaussian --data numbers.csv --run=", "--run: is empty"),
+    "a pipe": ("fit gaussian --data -", "save the data to a file"),
+    "a device": ("fit gaussian --data /dev/null", "save them to a file"),
+    "a dash for standard output": ("sample mixture -o -", "leave -o out to print"),
+    "standard output": ("sample mixture -o /dev/stdout", "leave -o out to print"),
+    "a file that cannot be": ("sample mixture -o /proc/x.csv", "/proc/x.csv: could not be written (No such file or directory)"),
+    "more than memory holds": ("sample mixture -n 99999999999", "this machine has"),
+    "a tokenizer of numbers": ("fit vae --data numbers.csv --tokenizer bytes", "--tokenizer bytes: is for texts"),
+    "words of a text": ("fit gpt --data lines.txt --tokenizer words", "already cut into words (penn_treebank"),
+    "draws of what is exact": ("score plane --samples 5", "this likelihood is exact"),
+    "a sample rate of a table": ("sample mixture --sample-rate 100", "only recordings"),
+    "a sample rate of a picture": ("sample pictures --sample-rate 100 -o s.png", "only recordings"),
+    "a temperature of a search": ("generate gpt one --num-beams 2 --temperature 0.5", "--temperature: is of drawing"),
+    "a price of length without a search": ("generate gpt one --length-penalty 2", "--num-beams"),
+    "no such column of names": ("fit gaussian --data numbers.csv --categorical cuont", "perhaps you meant 'count'"),
+    "an option of files for a name": ("evaluate --real digits --synthetic digits --separator ;", "digits is none"),
+    "given where there is nothing to give": ("complete mixture --given x", "no option is called --given"),
     "an unknown option of a list": ("datasets --all", "--all"),
 }
 
@@ -527,10 +574,113 @@ def test_a_mistake_is_one_line_and_exit_code_2(words, hint, machine, capsys):
     assert {path for path in Path(".").rglob("*") if "runs" not in path.parts} == before  # nothing half-done is left
 
 
+AS_TYPED = {
+    "a separator": ("fit gaussian --data semicolons.csv", "separated by ';', pass --separator ';'"),
+    "a separator that is not seen": ("score plane --data tabs.csv", r"separated by '\t', pass --separator '\t'"),
+    "a separator of evaluate": ("evaluate --real semicolons.csv --synthetic semicolons.csv", "pass --separator ';'"),
+    "a header": ("fit gaussian --data headless.csv", "not names; pass --no-header"),
+    "types": ("fit gaussian --data stray.csv", "or pass --categorical 'post code' if these are names"),
+    "an encoding": ("fit gaussian --data latin.csv", "not utf-8 text (byte 72); pass --encoding latin-1 or its own"),
+    "an encoding of nobody": ("fit gaussian --data latin.csv --encoding latin1st", "--encoding latin1st is not known"),
+    "a key": ("fit gaussian --data several.npz", "(a, b); pass --key with the name of one"),
+    "a size": ("fit gaussian --data sizes", "pass --size HEIGHTxWIDTH, or --size 64 for a square"),
+    "options of another kind": ("fit gaussian --data codes.npy --key x", "--key: is no option for codes.npy"),
+    "options that there are": ("fit gaussian --data numbers.csv --key x", "which takes --separator, --no-header, --categorical,"),
+    "a tokenizer": ("generate gpt Æ", "or fit with --tokenizer bytes, which"),
+    "labels": ("fit naive-bayes --data numbers.csv", "--given: a classifier learns from labels"),
+    "labels of another name": ("fit vae --data points.npy --given y", "--given y: this data has no columns"),
+    "labels that there are not": ("fit vae --data points.npy --given", "--given means the labels of the data"),
+    "a folder without a model": ("sample photos", "; fit one with --run"),
+    "shares": ("score plane --shares 1,2", "--shares 1.0,2.0 must be three shares"),
+    "a limit": ("fit gaussian --data numbers.csv --limit 0", "--limit 0 must be a whole number of examples, at least 1\n"),
+    "the sets": ("fit gaussian --data digitz", "; genus datasets lists the names"),
+    "the models": ("fit gpt --data numbers.csv", "gpt cannot learn from this data: it takes Tokens or Images or Binary, not"),
+    "models of a space": ("fit gpt --data numbers.csv", "; genus models lists those that take"),
+    "a model": ("fit gan --data holes.csv", "fill them, or use mixture\n"),
+    "a hyper-parameter": ("fit vae --data numbers.csv --latent-dim 0", "vae: --latent-dim 0, but --latent-dim must be at least 1"),
+    "another": ("fit gaussian-mixture --data numbers.csv --n-components 300", "--n-components 300, but the data have 96 rows"),
+    "more than one": ("fit vae --data numbers.csv --epochs 3 --steps 3", "--epochs 3 and --steps 3 say the same thing twice"),
+    "what learning does not take": ("fit gaussian --data numbers.csv --epochs 3", "--epochs 3: gaussian learns"),
+    "infinity": ("fit vae --data numbers.csv --learning-rate inf", "--learning-rate inf must be"),
+}
+
+
+@pytest.fixture(scope="module")
+def odd_data(place: Path) -> None:
+    """Files beside the others that no reader takes as they are."""
+    from PIL import Image
+
+    numbers = pd.read_csv(place / "numbers.csv")
+    numbers.to_csv(place / "semicolons.csv", sep=";", index=False)
+    numbers.to_csv(place / "tabs.csv", sep="\t", index=False)
+    numbers.to_csv(place / "headless.csv", header=False, index=False)
+    numbers.where(numbers["x"] > 0).to_csv(place / "holes.csv", index=False)
+    numbers["x"].astype(str).rename("post code").replace(str(numbers["x"][3]), "none yet").to_csv(place / "stray.csv", index=False)
+    (place / "latin.csv").write_bytes(b"x,name\n" + b"1,abcdef\n" * 7 + "Bj\u00f8rn,2\n".encode("latin-1"))
+    np.savez(place / "several.npz", a=np.zeros((9, 2)), b=np.zeros((9, 2)))
+    (place / "sizes").mkdir()
+    for i in range(1, 9):
+        Image.fromarray(np.zeros((8, 8 * i), dtype=np.uint8)).save(place / "sizes" / f"{i}.png")
+
+
+@pytest.mark.parametrize(("words", "sentence"), AS_TYPED.values(), ids=AS_TYPED)
+def test_the_library_s_arguments_are_flags_here(words, sentence, odd_data, capsys):
+    assert main(words.split()) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_warning_speaks_of_flags_too(capsys, tmp_path):
+    words = ["fit", "gaussian-mixture", "--data", "numbers.csv", "--max-iter", "1", "--n-init", "1", "--n-components", "3"]
+    assert main([*words, "--quiet", "--run", str(tmp_path / "run")]) == 0
+    assert "stopped after --max-iter 1 before" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_to_write_is_named(capsys, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    out, run, report = (str(tmp_path / name) for name in ("s.csv", "run", "r.html"))
+    for words, what in (
+        (["sample", "mixture", "-o", out], out),
+        (["fit", "gaussian", "--data", "numbers.csv", "--run", run], run),
+        (["evaluate", "--real", "numbers.csv", "--synthetic", "numbers.csv", "--report", report], report),
+    ):
+        assert main(words) == 2
+        assert capsys.readouterr().err == f"genus: {what}: could not be written (No space left on device)\n"
+
+
 def test_bad_data_is_a_mistake(capsys, tmp_path):
     for content, hint in (("", "empty"), ("x,y\n", "no rows"), ("x,y\n1,2\n1,3,4\n", "line 3"), ("x;y\n1;2\n", "separat")):
         (tmp_path / "bad.csv").write_text(content)
         assert main(["fit", "gaussian", "--data", str(tmp_path / "bad.csv")]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.count("\n") == 1 and hint in captured.err, captured.err
+
+
+def test_files_of_another_kind_say_what_they_are(capsys, tmp_path):
+    np.savez(tmp_path / "none.npz")
+    np.savez(tmp_path / "one.npz", x=np.float64(3))
+    np.save(tmp_path / "one.npy", np.float64(3))
+    np.savez(tmp_path / "archive.npz", x=np.zeros((9, 2)))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    np.save(tmp_path / "array.npy", np.zeros((9, 2)))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    os.mkfifo(tmp_path / "pipe.csv")
+    strange = "\u20ac" * 50_000 + "\xe9"  # three bytes each: one is cut wherever a block ends
+    (tmp_path / "long.csv").write_bytes(b"x,y\n" + strange[:-1].encode() + b"\xe9,1\n")
+    with gzip.open(tmp_path / "zipped.csv.gz", "wb") as file:
+        file.write(b"x,name\n1,Bj\xf8rn\n")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_bytes(b"Bj\xf8rn")
+    for name, hint in {
+        "none.npz": "none.npz: holds no arrays", "one.npz": "one.npz: holds one number", "one.npy": "one.npy: holds one number",
+        "archive.npy": "archive.npy: is damaged, or no array file (numpy finds an NpzFile",
+        "array.npz": "array.npz: is damaged, or no array file (numpy finds an ndarray", "pipe.csv": "pipe.csv: is a pipe",
+        "long.csv": "long.csv: is not utf-8 text (byte 150004)", "zipped.csv.gz": "zipped.csv.gz: is not utf-8 text (byte 11)",
+        "texts": "a.txt: is not utf-8 text (byte 2)",
+    }.items():  # fmt: skip
+        assert main(["fit", "gaussian", "--data", str(tmp_path / name)]) == 2
         captured = capsys.readouterr()
         assert captured.err.count("\n") == 1 and hint in captured.err, captured.err
 
@@ -577,6 +727,15 @@ def test_program_and_its_exit_codes():
     assert program("--version").stdout == f"genus {genus.__version__}\n"
     failed = program("sampel")
     assert failed.returncode == 2 and failed.stdout == "" and failed.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's")
+def test_full_standard_output_is_one_line():
+    source = str(Path(genus.__file__).parent.parent)
+    command = f"{sys.executable} -m genus datasets > /dev/full"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": source})
+    assert done.returncode == 2
+    assert done.stderr == "genus: standard output: could not be written (No space left on device)\n"
 
 
 def test_a_closed_pipe_is_quiet():

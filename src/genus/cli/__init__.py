@@ -18,6 +18,7 @@ from typing import Any
 
 from genus.cli.answer import Answer, one_line, rank
 from genus.cli.parsing import Mistake
+from genus.cli.wording import as_typed
 from genus.fields import perhaps
 
 
@@ -71,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("GENUS_DEBUG") == "1":
             traceback.print_exc()
         if isinstance(error, MISTAKES) and not _ours(error):
-            _complain(one_line(error) or type(error).__name__)
+            said = one_line(error) or type(error).__name__
+            _complain(said if isinstance(error, ImportError) else as_typed(said))  # which imports more
             return 2
         _complain(f"{type(error).__name__}: {one_line(error)}; this is a bug of genus, GENUS_DEBUG=1 shows where")
         return 1
@@ -127,7 +129,7 @@ def _complain(sentence: str) -> None:
 def _warnings_in_one_line() -> Iterator[None]:
     def show(message: Any, category: Any, *place: Any, **also: Any) -> None:
         if rank() == 0 and issubclass(category, UserWarning):
-            print(f"genus: {one_line(message)}", file=sys.stderr)
+            print(f"genus: {as_typed(one_line(message))}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ class Answer:
     def show(self, as_json: bool) -> None:
         """Print it: the text, or exactly one JSON object."""
         text = json.dumps(plain(self.data), allow_nan=False) if as_json else self.text
-        if text:
-            print(text)
-        sys.stdout.flush()
+        with writing("standard output"):
+            if text:
+                print(text)
+            sys.stdout.flush()
 
 
 def rank() -> int:
@@ -64,14 +66,30 @@ def write_file(path: str | Path, content: bytes) -> Path:
 
     path = Path(path).expanduser()
     refuse_place(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path.resolve(), content)  # resolved, so that a link goes on pointing to its file
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path.resolve(), content)  # resolved, so that a link goes on pointing to its file
     return path
+
+
+@contextlib.contextmanager
+def writing(what: str | Path) -> Iterator[None]:
+    """Say of what the operating system refuses to write, such as for want of space, what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # a sentence of ours
+            raise
+        raise OSError(f"{what}: could not be written ({error.strerror})") from error
 
 
 def refuse_place(path: str | Path) -> None:
     """Raise OSError if nothing can be written at `path`: a folder, a device, a file for a folder."""
     path = Path(path).expanduser()
+    if str(path) in ("-", "/dev/stdout"):
+        raise OSError(f"{path}: what is printed goes there; leave -o out to print")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder; pass the name of a file, such as {path / 'out'}{path.suffix}")
     if path.exists() and not path.is_file():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from genus.cli.answer import Answer, refuse_place
+from genus.cli.answer import Answer, refuse_place, writing
 from genus.cli.fit import add_learning_flags, learning_options, validation_of
-from genus.cli.parsing import Mistake, Parser, literal, whole
-from genus.cli.source import add_data_options, source_of
+from genus.cli.parsing import Mistake, Parser, literal, place, whole
+from genus.cli.source import GIVEN, add_data_options, source_of
+from genus.cli.wording import as_typed
 
 
 def parser() -> Parser:
@@ -25,11 +26,11 @@ def parser() -> Parser:
     add = made.add_argument
     add("models", nargs="+", metavar="MODEL", help="genus models lists them")
     add("--report", type=Path, metavar="FILE", help="one .html file with the table, the samples and the curves")
-    add("--runs", metavar="FOLDER", help="keep the fitted models in it")
+    add("--runs", type=place, metavar="FOLDER", help="keep the fitted models in it")
     add("--n-samples", type=whole, default=64, metavar="N", help="samples of each to show (default 64)")
     add("--samples", type=whole, metavar="N", help="draws per example of a likelihood that is a bound or an estimate")
     add("--no-two-sample", dest="two_sample", action="store_false", help="train no classifiers: faster")
-    add_data_options(made)
+    add_data_options(made, given=GIVEN)
     add_learning_flags(made)("--no-progress", "--quiet", dest="progress", action="store_false", help="no progress on stderr")
     return made
 
@@ -53,6 +54,8 @@ def run(words: list[str]) -> Answer:
         validation=validation_of(arguments.validation),
         **learning_options(arguments),
     )
+    for entry in board.entries:
+        entry.notes[:] = map(as_typed, entry.notes)
     if not board.models:
         raise Mistake("compare: no model could be fitted: " + "; ".join(f"{e.name} {e.note}" for e in board.entries))
     return save_report(board, arguments.report)
@@ -63,8 +66,9 @@ def save_report(result: Any, path: Path | None) -> Answer:
     if path is None:
         return Answer(repr(result), {**result.to_dict(), "report": None})
     path = path.expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    result.save(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result.save(path)
     return Answer(f"{result!r}\n\nreport in {path}", {**result.to_dict(), "report": str(path)})
 
 

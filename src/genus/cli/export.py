@@ -149,9 +149,10 @@ def _save(output: Path, space: Space, samples: Any, rate: int) -> list[Path]:
 
 def _printable(space: Space, samples: Any) -> str | None:
     """Samples for the screen: texts as they are, rows as a table, or as CSV into a pipe; None for anything else."""
-    if ".txt" in fitting(space):
+    known = fitting(space)
+    if ".txt" in known:
         return as_text(space, samples)
-    if not is_flat(space) or space.dims > 100:
+    if ".csv" not in known or space.dims > 100:
         return None
     return printed(as_frame(space, samples))
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genus.cli.answer import Answer, aligned, entry, rank
+from genus.cli.answer import Answer, aligned, entry, rank, writing
 from genus.cli.fitted import given_example
-from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, flag_of, hyper_parameters, real, whole
-from genus.cli.source import Source, add_data_options, remember, source_of
-from genus.learning import Learns
+from genus.cli.parsing import Mistake, Parser, add_hyper_parameters, flag_of, hyper_parameters, place, real, whole
+from genus.cli.source import GIVEN, Source, add_data_options, remember, source_of
+from genus.learning import Learns, Recipe
 from genus.model import Classifies
 from genus.registry import find_model, model_classes, name_of, space_names
 
@@ -21,7 +21,7 @@ SECONDS = 15.0  # that scoring held-out data after a fit may take
 MOST_TOKENS = 20_000  # of one long text scored then
 # type, placeholder and sentence of each; not every way of learning takes the first of these
 LENGTH: dict[str, tuple[Any, str, str]] = {
-    "epochs": (whole, "N", "passes over the data"),
+    "epochs": (whole, "N", "passes over the data, instead of steps"),
     "steps": (whole, "N", "optimiser steps, instead of epochs"),
     "batch_size": (whole, "N", "examples in a step"),
     "learning_rate": (real, "X", "of the optimiser"),
@@ -49,13 +49,14 @@ def run(words: list[str]) -> Answer:
     model = cls(**hyper_parameters(arguments))
     source = source_of(arguments)
     folder = _folder(arguments, name, source)
-    data = source.load(cls)
+    data, validation = source.load(cls), validation_of(arguments.validation)
     started = time.monotonic()
     try:
-        model.fit(
-            data, validation=validation_of(arguments.validation), run=folder, resume=arguments.resume,
-            progress=arguments.progress and not arguments.quiet, **learning_options(arguments),
-        )  # fmt: skip
+        with writing(folder):
+            model.fit(
+                data, validation=validation, run=folder, resume=arguments.resume,
+                progress=arguments.progress and not arguments.quiet, **learning_options(arguments),
+            )  # fmt: skip
     except KeyboardInterrupt:
         kept = (folder / "checkpoints").is_dir() and any((folder / "checkpoints").iterdir())
         raise KeyboardInterrupt(f"; to go on: the same command with --run {folder} --resume" if kept else "") from None
@@ -77,26 +78,31 @@ def parser(cls: type[Learns]) -> Parser:
         _examples(cls, name),
     )
     add_hyper_parameters(made, cls)
-    add_data_options(made)
-    add_learning_options(made, cls.takes)
+    add_data_options(made, given=GIVEN)
+    add_learning_options(made, cls.takes, getattr(cls, "recipe", None))
     return made
 
 
-def add_learning_options(made: Parser, takes: frozenset[str]) -> None:
+def add_learning_options(made: Parser, takes: frozenset[str], recipe: Recipe | None = None) -> None:
     """fit's own options. Those that a way of learning does not take are refused by `fit` itself, with its reason."""
-    add = add_learning_flags(made, hidden=LENGTH.keys() - takes)
+    add = add_learning_flags(made, LENGTH.keys() - takes, recipe)
     resume = "go on with an unfinished run, exactly where it stopped"
-    add("--run", metavar="FOLDER", help="the folder to save in (default runs/MODEL-DATA, a new one each time)")
+    add("--run", type=place, metavar="FOLDER", help="the folder to save in (default runs/MODEL-DATA, a new one each time)")
     add("--resume", action="store_true", help=resume if "resume" in takes else argparse.SUPPRESS)
     add("--no-progress", dest="progress", action="store_false", help="no progress bar")
     add("--quiet", dest="quiet", action="store_true", help="print nothing but mistakes")
 
 
-def add_learning_flags(made: Parser, hidden: Collection[str] = ()) -> Callable[..., Any]:
-    """The flags of how to learn, but for the hidden ones told in --help; returns what adds more to their group."""
+def add_learning_flags(made: Parser, hidden: Collection[str] = (), recipe: Recipe | None = None) -> Callable[..., Any]:
+    """The flags of how to learn, but for the hidden ones told in --help with a model's own recipe; returns what adds more to
+    their group."""
     group = made.add_argument_group("learning")
+    usual = {} if recipe is None else {
+        "steps": f" (default {recipe.steps}" + f", or {recipe.epochs} epochs if these are more" * (recipe.epochs > 0) + ")",
+        "batch_size": f" (default {recipe.batch_size})", "learning_rate": f" (default {recipe.learning_rate:g})",
+    }  # fmt: skip
     for name, (kind, metavar, explanation) in {**LENGTH, **SETTING}.items():
-        shown = argparse.SUPPRESS if name in hidden else explanation
+        shown = argparse.SUPPRESS if name in hidden else explanation + usual.get(name, "")
         group.add_argument(flag_of(name), type=kind, metavar=metavar, help=shown)
     return group.add_argument
 

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from genus.cli.parsing import Mistake, Parser, literal
+from genus.cli.parsing import Mistake, Parser, literal, place
 from genus.fields import perhaps
 from genus.model import Completes, Model
 from genus.registry import model_classes, name_of
@@ -14,7 +14,7 @@ from genus.spaces import Space, Table
 
 
 def add_folder(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="of a fitted model, such as runs/vae")
+    parser.add_argument("folder", type=place, metavar="FOLDER", help="of a fitted model, such as runs/vae")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N (default auto)")
 
 

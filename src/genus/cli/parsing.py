@@ -8,7 +8,7 @@ import re
 import shutil
 import types
 from collections.abc import Sequence
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, NoReturn, Union, get_args, get_origin
 
 from genus.fields import Between, Field, fields_of, perhaps
 
@@ -30,6 +30,8 @@ class Help(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """The parser of one command; every one takes --json and --help."""
 
+    running: ClassVar[Parser | None] = None  # that of the command whose words were parsed last
+
     def __init__(self, command: str, usage: str, description: str, examples: str) -> None:
         super().__init__(
             prog=f"genus {command}",
@@ -47,6 +49,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments of a command. Raises Mistake."""
+        Parser.running = self
         arguments, strange = self.parse_known_args(list(words))
         if strange:
             flag = next((word for word in strange if word.startswith("-")), None)
@@ -90,6 +93,20 @@ def real(text: str) -> float:
     if number is None:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
     return number
+
+
+def place(text: str) -> str:
+    """A name or a path: of none, Python makes the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; name a file or a folder")
+    return text
+
+
+def named_data(text: str) -> str:
+    """A name or a path of data."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("pipes are not read; save the data to a file, and name that")
+    return place(text)
 
 
 def names(text: str) -> list[str]:

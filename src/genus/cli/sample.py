@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from genus.cli import export
 from genus.cli.answer import Answer, refuse_place
 from genus.cli.fitted import add_folder, given_for, load_fitted
-from genus.cli.parsing import Parser, whole
+from genus.cli.parsing import Mistake, Parser, whole
 from genus.cli.source import remembered
 from genus.model import CanSample
+from genus.spaces import Space
 
 
 def parser() -> Parser:
@@ -18,7 +20,7 @@ def parser() -> Parser:
         "sample",
         "FOLDER [-n N] [-o FILE] [options]",
         "Draw new points of a fitted model. The same seed gives the same points.\n\n"
-        "Without -o, tables, numbers and texts are printed (as CSV into a pipe), and pictures are saved.",
+        "Without -o, tables, numbers, series and texts are printed (as CSV into a pipe), and pictures are saved.",
         "  genus sample runs/vae -n 64 --seed 0 -o samples.png\n"
         "  genus sample runs/mixture -n 1000 > synthetic.csv\n"
         "  genus sample runs/cvae --given species=setosa -o setosa.csv",
@@ -35,7 +37,7 @@ def parser() -> Parser:
         "-o", "--output", type=Path, metavar="FILE",
         help=".png .npz .npy .csv .parquet .txt .wav, by what the space is; several recordings are numbered",
     )  # fmt: skip
-    add("--sample-rate", type=whole, metavar="HZ", help="of recordings (default: that of the data)")
+    add("--sample-rate", type=whole, metavar="HZ", help="of a .wav (default: that of the data)")
     return made
 
 
@@ -45,12 +47,26 @@ def run(words: list[str]) -> Answer:
     output = arguments.output
     if output is not None:
         refuse_place(output)
+    if arguments.sample_rate is not None and (output is None or output.suffix.lower() != ".wav"):
+        raise Mistake(f"--sample-rate {arguments.sample_rate}: only recordings have one; leave it out, or pass -o FILE.wav")
     model = load_fitted(arguments.folder, arguments.device, CanSample, "sample")
     space = model.fitted_space
     if output is not None:  # told before a long draw
         export.refuse_suffix(output, space)
+    _refuse_beyond_memory(arguments.n, space)
     samples = model.sample(arguments.n, given=given_for(model, arguments.given), seed=arguments.seed)
     found: dict[str, Any] = {"n": arguments.n, "seed": arguments.seed}
     rate = arguments.sample_rate or remembered(Path(arguments.folder).expanduser())[1] or export.RATE
     told = f"{arguments.n} samples of {space!r}"
     return export.shown_or_saved(samples, space, output, told, found, name="samples", rate=rate)
+
+
+def _refuse_beyond_memory(n: int, space: Space) -> None:
+    """Raise Mistake for more points than the machine could hold."""
+    needed = n * max(space.dims, 1) * space.encoded_dtype.itemsize
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        raise Mistake(
+            f"-n {n}: so many points take {needed / 2**30:,.0f} GB at least, and this machine has {memory / 2**30:,.0f}; "
+            "draw fewer at once, each time with another --seed"
+        )

@@ -36,7 +36,8 @@ def parser() -> Parser:
     add("--samples", type=whole, metavar="N", help="draws per example of a likelihood that is a bound or an estimate")
     add("--batch-size", type=whole, metavar="N", help="examples at once")
     add("--seed", type=whole, default=0, metavar="N", help="of those draws (default 0)")
-    add_data_options(made, shares="--shares")
+    given = "of a model of p(x | given): where the conditions are, as fit takes it (default: where they were in fit)"
+    add_data_options(made, shares="--shares", given=given)
     return made
 
 
@@ -67,6 +68,8 @@ def run(words: list[str]) -> Answer:
 
 def _likelihoods(model: Any, examples: list[tuple[str, Any]], arguments: Any) -> tuple[dict[str, Any], str, Any]:
     """What is found, in words, and a row for each example."""
+    if arguments.samples is not None and model.likelihood_kind == "exact":
+        raise Mistake(f"--samples {arguments.samples}: this likelihood is exact and takes no draws; leave it out")
     options = {"samples": arguments.samples, "batch_size": arguments.batch_size, "seed": arguments.seed}
     scores = [(name, model.log_likelihood(piece, **options)) for name, piece in examples]
     whole_score = concatenate([score for _, score in scores])

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from genus.cli.answer import plain, write_file
-from genus.cli.parsing import Mistake, Parser, names, one_of, setting, whole
+from genus.cli.parsing import Mistake, Parser, named_data, names, one_of, setting, whole
 
 FILE = "data.json"  # in the folder of a fitted model
 PARTS = ("train", "valid", "test")
 TABLES = (".csv", ".tsv", ".parquet")
 # what only says which part of the data; the others say how a file is read, and serve for another file of its kind, too
 WHICH = ("split", "seed", "limit")
+GIVEN = "learn p(x | given): columns of a table, or a condition that comes with the data; alone: the labels"  # --given's help
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Source:
         """The Dataset, in the space that `model` (a class, or a fitted one) needs where the guess would be another."""
         from genus.cli.respace import respaced
         from genus.data import Rows, load_dataset
-        from genus.spaces import Sequence
+        from genus.spaces import Sequence, Tokens
 
         options = {**self.options, **changes}
         kind = options.pop("space", None)
@@ -57,6 +58,8 @@ class Source:
             if not isinstance(data.train.points, Rows):  # those of the cache are encoded already, in a space of their own
                 return data
         data = load_dataset(self.data, **options)
+        if "tokenizer" in options and not isinstance(data.space, Tokens):
+            raise Mistake(f"--tokenizer {options['tokenizer']}: is for texts, but {self.data} holds {data.space!r}; leave it out")
         wanted = model is not None and Sequence in model.spaces and not isinstance(data.space, model.spaces)
         if wanted and not self.named and _is_one_series(data.space):
             data = load_dataset(self.data, **options, series=True)
@@ -81,31 +84,42 @@ class Source:
         return self
 
 
-def add_data_options(parser: Parser, *, shares: str = "--split") -> None:
-    """The options of `source_of`; `shares` is the flag that says how to split."""
-    group = parser.add_argument_group("data")
-    add = group.add_argument
-    add("--data", metavar="DATA", help="a name (genus datasets), a file or a folder")
-    add(
-        "--given", nargs="?", const=True, metavar="COLUMNS",
-        help="learn p(x | given): columns of a table, or a condition that comes with the data; alone: the labels",
-    )  # fmt: skip
+def add_data_options(parser: Parser, *, shares: str = "--split", given: str | None = None) -> None:
+    """The options of `source_of`; `shares` is the flag that says how to split, `given` what --given does, if it does anything."""
+    add = parser.add_argument_group("data").add_argument
+    add("--data", type=named_data, metavar="DATA", help="a name (genus datasets), a file or a folder")
+    if given is not None:
+        add("--given", nargs="?", const=True, metavar="COLUMNS", help=given)
     add(shares, dest="shares", type=_shares, metavar="A,B,C", help="shares of train, valid and test (0.8,0.1,0.1)")
     add("--data-seed", type=whole, metavar="N", help="seed of the split, and of data that are made (default 0)")
     add("--limit", type=whole, metavar="N", help="only the first N examples of each part")
     add("--space", type=one_of("reals", "binary", "images", "tokens"), metavar="KIND",
         help="what a point is, where the guess is wrong: reals, binary, images or tokens")  # fmt: skip
-    add("--tokenizer", metavar="KIND", help="of texts: characters, bytes, bpe or bpe:N (default characters)")
-    add("--lines", action="store_true", default=None, help="of texts: an example is a line, not a file")
-    add("--size", type=_size, metavar="N", help="of images: crop and resize them to N pixels, or to HEIGHTxWIDTH")
+    add("--tokenizer", metavar="KIND",
+        help="of texts: characters, bytes, bpe or bpe:N; words, of named sets that come in words (default characters)")  # fmt: skip
+    add("--series", action="store_true", default=None, help="of tables and arrays: the rows are the steps of one series in time")
+    add("--option", type=setting, action="append", metavar="NAME=VALUE", help="any other option of a named set")
+    add_reading_options(parser)
+
+
+def add_reading_options(parser: Parser) -> None:
+    """The options of `reading`: how a file is read."""
+    add = parser.add_argument_group("files").add_argument
     add("--columns", type=names, metavar="A,B,...", help="of tables: only these columns")
     add("--categorical", type=names, metavar="A,B,...", help="of tables: numbers that are names, such as a postcode")
-    add("--series", action="store_true", default=None, help="of tables and arrays: the rows are the steps of one series in time")
-    add("--separator", metavar="C", help="of tables: what stands between cells")
+    add("--separator", type=_separator, metavar="C", help="of tables: what stands between cells")
     add("--no-header", dest="header", action="store_false", default=None, help="of tables: the first line is data")
     add("--encoding", metavar="NAME", help="of tables and texts: such as latin-1")
+    add("--lines", action="store_true", default=None, help="of texts: an example is a line, not a file")
+    add("--size", type=_size, metavar="HEIGHTxWIDTH", help="of images: crop and resize them to it, or to a square of N")
     add("--key", metavar="NAME", help="of .npz: which of its arrays")
-    add("--option", type=setting, action="append", metavar="NAME=VALUE", help="any other option of a named set")
+
+
+def reading(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those of these options that were named, as the readers know them."""
+    told = {name: getattr(arguments, name) for name in ("columns", "separator", "header", "encoding", "lines", "size", "key")}
+    told["dtype"] = dict.fromkeys(arguments.categorical, "str") if arguments.categorical else None
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def source_of(arguments: argparse.Namespace, remembered: Source | None = None) -> Source:
@@ -114,12 +128,9 @@ def source_of(arguments: argparse.Namespace, remembered: Source | None = None) -
         raise Mistake("needs --data: a name (genus datasets lists them), a file or a folder, as in --data digits")
     told = {
         "given": _columns(arguments), "split": arguments.shares, "seed": arguments.data_seed, "limit": arguments.limit,
-        "space": arguments.space, "tokenizer": arguments.tokenizer, "lines": arguments.lines, "series": arguments.series, "size": arguments.size,
-        "columns": arguments.columns, "separator": arguments.separator, "header": arguments.header,
-        "encoding": arguments.encoding, "key": arguments.key, **dict(arguments.option or ()),
+        "space": arguments.space, "tokenizer": arguments.tokenizer, "series": arguments.series,
+        **reading(arguments), **dict(arguments.option or ()),
     }  # fmt: skip
-    if arguments.categorical:
-        told["dtype"] = dict.fromkeys(arguments.categorical, "str")
     told = {name: value for name, value in told.items() if value is not None}
     if arguments.data is None:
         assert remembered is not None
@@ -190,6 +201,10 @@ def _shares(text: str) -> tuple[float, ...]:
         return tuple(float(share) for share in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be three shares such as 0.8,0.1,0.1, not {text!r}") from None
+
+
+def _separator(text: str) -> str:
+    return "\t" if text == r"\t" else text
 
 
 def _size(text: str) -> int | tuple[int, int]:

@@ -16,7 +16,7 @@ def with_classes(examples: Examples) -> Examples:
     and categories that no example has are left out. Raises ValueError for labels that are no classes."""
     space, given = examples.given_space, examples.given
     if given is None:
-        raise ValueError("given: a classifier learns from labels; pass given=labels, one for each example, or the name of a column")
+        raise ValueError("given: a classifier learns from labels, one for each example; pass given=labels, or their column's name")
     if isinstance(space, Binary | Reals) and space.shape == (1,):  # labels (n, 1) are those of n rows
         labels = space.decode(given)
         space = Table.of_values(labels)

@@ -42,10 +42,11 @@ def load_dataset(
     """
     seed = check_seed(seed)
     if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1):
-        raise ValueError(f"limit={limit!r} must be a whole number of examples, at least 1, or None")
+        raise ValueError(f"limit={limit!r} must be a whole number of examples, at least 1")
     source = _source(name_or_path)
+    _check_words(source, tokenizer)
     if isinstance(source, Named):
-        _check_options(source, options, tokenizer)
+        _check_options(source, options)
         raw = source.raw(seed=seed, limit=limit, tokenizer=tokenizer, **options)
         name = source.name
     else:
@@ -106,16 +107,19 @@ def _source(name_or_path: Any) -> Named | Path:
     )
 
 
-def _check_options(entry: Named, options: dict[str, Any], tokenizer: str) -> None:
-    for name in options:
-        if name not in entry.options:
-            takes = f"its own are {', '.join(entry.options)}" if entry.options else "it has none of its own"
-            raise TypeError(f"{name}: is no option of {entry.name}; {takes}{perhaps(name, entry.options)}")
-    if tokenizer == "words" and not entry.words:
+def _check_words(source: Named | Path, tokenizer: str) -> None:
+    if tokenizer == "words" and not (isinstance(source, Named) and source.words):
         words = ", ".join(sorted(n.name for n in NAMED.values() if n.words))
         raise ValueError(
             f"tokenizer='words' is for texts that are already cut into words ({words}); choose 'characters', 'bytes' or 'bpe'"
         )
+
+
+def _check_options(entry: Named, options: dict[str, Any]) -> None:
+    for name in options:
+        if name not in entry.options:
+            takes = f"its own are {', '.join(entry.options)}" if entry.options else "it has none of its own"
+            raise TypeError(f"{name}: is no option of {entry.name}; {takes}{perhaps(name, entry.options)}")
 
 
 def _whole(

@@ -9,6 +9,8 @@ In a folder the sub-folders are the classes; sub-folders called train, valid and
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import inspect
 import warnings
 from collections import Counter
@@ -77,21 +79,28 @@ def read(path: str | Path, **options: Any) -> Raw:
     known = [name for name, p in inspect.signature(reader).parameters.items() if p.kind is p.KEYWORD_ONLY]
     for name in options:
         if name not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes none"
+            takes = f"takes {', '.join(f'{option}=' for option in known)}" if known else "takes none"
             raise TypeError(f"{name}: is no option for {path.name}, which {takes}{perhaps(name, known)}")
+    if "encoding" in options:
+        _refuse_encoding(options["encoding"])
     try:
         return reader(path, **options)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: is not {error.encoding} text (byte {error.start}); pass encoding='latin-1' or its own"
-        ) from error
     except PermissionError as error:
         raise PermissionError(f"{path}: may not be read; change its permissions") from error
+
+
+def _refuse_encoding(name: Any) -> None:
+    try:
+        codecs.lookup(name)
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"encoding={name!r} is not known; pass one such as 'utf-8', 'utf-16' or 'latin-1'") from error
 
 
 def _reader_of(path: Path) -> Callable[..., Raw]:
     if path.is_dir():
         return _folder_reader(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: is a pipe or a device, and data are read more than once; save them to a file, and pass that")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: is empty")
     name = path.name.lower().removesuffix(".gz")
@@ -137,8 +146,10 @@ def read_csv(
         raise ValueError(f"{path}: is empty") from error
     except pd.errors.ParserError as error:
         raise ValueError(f"{path}: {_parser_hint(str(error))}") from error
+    except UnicodeDecodeError as error:  # pandas counts from the beginning of a cell
+        raise _no_text(path, encoding, _first_strange_byte(path, encoding)) from error
     except ValueError as error:
-        if isinstance(error, UnicodeDecodeError) or not columns or "usecols" not in str(error).lower():
+        if not columns or "usecols" not in str(error).lower():
             raise
         known = list(pd.read_csv(path, nrows=0, sep=separator, encoding=encoding).columns)
         wrong = next(name for name in columns if name not in known)
@@ -215,6 +226,9 @@ def _checked_frame(frame: Any, path: Path, separator: str, header: bool, dtype: 
             )
     if header and all(map(_is_number, names)):
         raise ValueError(f"{path}: its first line holds numbers ({', '.join(names[:3])}), not names; pass header=False")
+    for name in dtype if isinstance(dtype, dict) else ():
+        if name not in frame.columns:
+            raise ValueError(f"{path}: no column is called {name!r}{perhaps(name, names)}")
     for name in frame.columns:
         if not isinstance(dtype, dict) or name not in dtype:
             _refuse_stray_cell(frame[name], path, header)
@@ -254,12 +268,12 @@ def read_npy(path: Path) -> Raw:
     """The array of an .npy; a big one stays on disk and is read by rows."""
     if path.stat().st_size > BIG_ARRAY:
         return Raw(Rows(path))
-    return Raw(_plain_array(path, lambda: np.load(path, allow_pickle=False)))
+    return Raw(_plain_array(path, lambda: _loaded(path, np.ndarray)))
 
 
 def read_npz(path: Path, *, key: str | None = None) -> Raw:
     """The arrays of an .npz: x_train, y_train, x_test, ... (or train, test), else `key`, x, X, data or the only one."""
-    archive = _plain_array(path, lambda: np.load(path, allow_pickle=False))
+    archive = _plain_array(path, lambda: _loaded(path, np.lib.npyio.NpzFile))
     names = archive.files
     load = lambda name: None if name is None else _plain_array(path, lambda: archive[name])  # noqa: E731
     if key is not None:
@@ -273,6 +287,8 @@ def read_npz(path: Path, *, key: str | None = None) -> Raw:
             labels = [load(f"{y}{s}") if f"{y}{s}" in names else None for s in suffixes]
             return _labelled(parts, labels)
     name = next((n for n in ("x", "X", "data") if n in names), names[0] if len(names) == 1 else None)
+    if not names:
+        raise ValueError(f"{path}: holds no arrays")
     if name is None:
         raise ValueError(f"{path}: holds several arrays ({', '.join(names)}); pass key= with the name of one")
     label = next((n for n in ("y", "Y", "labels") if n in names), None)
@@ -289,15 +305,25 @@ def _labelled(parts: list[Any], labels: list[Any]) -> Raw:
     return Raw.of(parts, labels=codes, classes=tuple(map(str, classes)))
 
 
+def _loaded(path: Path, kind: type) -> Any:
+    found = np.load(path, allow_pickle=False)
+    if not isinstance(found, kind):
+        raise TypeError(f"numpy finds an {type(found).__name__} in it; correct its suffix")
+    return found
+
+
 def _plain_array(path: Path, load: Callable[[], Any]) -> Any:
     try:
-        return load()
+        array = load()
     except Exception as error:
         if "pickle" in str(error).lower():
             raise ValueError(
                 f"{path}: holds Python objects or is no array file; save plain arrays of numbers with numpy.save"
             ) from error
         raise ValueError(f"{path}: is damaged, or no array file ({error})") from error
+    if getattr(array, "ndim", 1) == 0:
+        raise ValueError(f"{path}: holds one number by itself, where there should be an array with one row per example")
+    return array
 
 
 # -- texts -------------------------------------------------------------------------------------------------------
@@ -305,8 +331,7 @@ def _plain_array(path: Path, load: Callable[[], Any]) -> Any:
 
 def read_text(path: Path, *, lines: bool = False, encoding: str = "utf-8") -> Raw:
     """A list of one string, the whole text; with `lines`, of one string for each line that is not blank."""
-    with open(path, encoding=encoding, newline="") as file:
-        text = file.read()
+    text = _text(path, encoding)
     if not text.strip():
         raise ValueError(f"{path}: holds no text")
     return Raw([line for line in text.splitlines() if line.strip()] if lines else [text])
@@ -314,14 +339,37 @@ def read_text(path: Path, *, lines: bool = False, encoding: str = "utf-8") -> Ra
 
 def _read_text_folder(path: Path, *, lines: bool = False, encoding: str = "utf-8") -> Raw:
     entries = _entries(path, TEXTS)
-    texts = []
-    for entry in entries:
-        with open(entry.path, encoding=encoding, newline="") as file:
-            texts.append(file.read())
+    texts = [_text(entry.path, encoding) for entry in entries]
     if lines:
         pieces = [(e, line) for e, text in zip(entries, texts) for line in text.splitlines() if line.strip()]
         entries, texts = [e for e, _ in pieces], [line for _, line in pieces]
     return _assembled(entries, texts, lambda chosen: [texts[i] for i in chosen])
+
+
+def _text(path: Path, encoding: str) -> str:
+    try:
+        with open(path, encoding=encoding, newline="") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise _no_text(path, encoding, error.start) from error
+
+
+def _no_text(path: Path, encoding: str, byte: int) -> ValueError:
+    return ValueError(f"{path}: is not {encoding} text (byte {byte}); pass encoding='latin-1' or its own")
+
+
+def _first_strange_byte(path: Path, encoding: str) -> int:
+    """The number of the first byte of a file that is no text."""
+    decoder, read = codecs.getincrementaldecoder(encoding)(), 0
+    with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as file:
+        while block := file.read(CHUNK):
+            waiting = len(decoder.getstate()[0])  # bytes of a character that the last block ended in
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                return read - waiting + error.start
+            read += len(block)
+    return read
 
 
 # -- recordings --------------------------------------------------------------------------------------------------

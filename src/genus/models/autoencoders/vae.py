@@ -48,7 +48,7 @@ class VAE(LearnsByGradient, CanSample, HasElbo, HasLatent, Conditional):
     n_layers: Depth = 2  # hidden layers of each network
     dropout: Share = 0.1  # share of hidden numbers left out in training
     architecture: Literal["auto", "mlp", "convolutional"] = "auto"  # auto: convolutional for images from 16 pixels a side
-    head: str | None = None  # observation head p(x|z); None: the first that the space names
+    head: str | None = None  # observation head p(x|z): of images discretised_logistic (the default) or categorical; others have one
 
     def refuses(self, space: Space) -> str | None:
         if (reason := super().refuses(space)) is not None:
