@@ -58,6 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["vae", "--data", "photos", "--run", "pictures", *SMALL],
             ["gpt", "--data", "lines.txt", "--lines", "--n-heads", "2", "--run", "gpt", *SMALL],
             ["gaussian", "--data", "points.npy", "--run", "plane"],
+            ["kernel-density", "--data", "points.npy", "--run", "kernels"],
         ):
             assert main(["fit", *words, "--quiet"]) == 0, words
     finally:
@@ -529,7 +530,7 @@ MISTAKES = {
     "nothing that can be compared": ("compare gan --data flowers.csv --no-progress", "no model could be fitted: gan"),
     "a setting without a value": ("compare vae:latent --data numbers.csv", "FIELD=VALUE"),
     "nothing to fill with": ("complete vae", "those that have it"),
-    "a best guess of what only draws": ("complete plane --best-guess", "only draws"),
+    "a best guess of what only draws": ("complete kernels --best-guess", "only draws"),
     "no classes": ("predict mixture", "naive-bayes"),
     "no series": ("forecast mixture", "hidden-markov"),
     "classes as a picture": ("predict mixture -o classes.png", ".csv"),

@@ -93,6 +93,35 @@ def test_two_sample_test_knows_the_best_auc(rng: np.random.Generator) -> None:
     assert again.auc > 0.9
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda r: r.normal(size=(200, 4)),
+        lambda r: r.normal(size=(200, 2)).round(1),
+        lambda r: r.integers(0, 150, (200, 1)).astype(float),
+        lambda r: r.integers(0, 2, (200, 3)).astype(float),
+    ],
+    ids=["numbers", "rounded", "many categories", "eight categories"],
+)
+def test_copies_of_real_rows_are_not_told_from_them(make, rng: np.random.Generator) -> None:
+    real = make(rng)
+    assert two_sample_test(real, rng.permutation(real)).auc == pytest.approx(0.5, abs=0.09)
+    half = np.concatenate([real[:100], make(rng)[:100]])
+    assert abs(two_sample_test(real, half).auc - 0.5) < 3 * two_sample_test(real, half).standard_error
+
+
+def test_equal_rows_of_independent_sets_are_no_copies() -> None:
+    found = []
+    for seed in range(8):
+        r = np.random.default_rng(seed)
+        found.append(two_sample_test(*r.integers(0, 3, (2, 100, 2)).astype(float), seed=seed).auc)
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found) / math.sqrt(len(found))
+    r = np.random.default_rng(0)
+    fair, loaded = ((r.random((600, 1)) < p).astype(float) for p in (0.5, 0.8))  # no classifier's AUC exceeds 0.65
+    result = two_sample_test(fair, loaded)
+    assert abs(result.auc - 0.65) < 3 * result.standard_error
+
+
 def test_two_sample_test_refuses_too_few() -> None:
     with pytest.raises(ValueError, match="at least 10 points"):
         two_sample_test(np.zeros((9, 2)), np.zeros((20, 2)))
@@ -234,6 +263,17 @@ def test_compare_lists_a_model_that_cannot_learn(plane: Dataset) -> None:
     assert "use fewer components" in board.frame.note.iloc[1] and board.frame.kind.iloc[1] == "not fitted"
 
 
+def test_compare_refuses_a_fitted_model_of_other_data(plane: Dataset) -> None:
+    elsewhere = genus.GaussianMixture(n_components=2).fit(frame(100)[["x", "y"]], progress=False)
+    board = compare({"elsewhere": elsewhere, "gan": genus.GAN(width=8)}, frame(100)[["x", "k"]], steps=2, progress=False)
+    row = board.frame.set_index("model").loc["elsewhere"]
+    assert row.kind == "not scored" and row.note == "data: the column 'y' is missing"
+    assert list(board.models) == ["gan"] and not any("None: the model" in note and "elsewhere" in note for note in board.footnotes)
+    board = compare({"fewer columns": elsewhere}, frame(100)[["x", "y", "k"]], progress=False)
+    assert "was fitted to points of 2 numbers, and these data have 3" in board.frame.note[0]
+    assert not board.models and len(board.footnotes) == 2 and board.footnotes[0].startswith("Not scored")
+
+
 def test_compare_given(plane: Dataset) -> None:
     x = torch.cat([plane.train.x, plane.test.x])
     data = Dataset.of(x, given=["a" if v > 0 else "b" for v in x[:, 0]])
@@ -288,6 +328,20 @@ def test_evaluate_tables_beside_what_real_data_get(tmp_path) -> None:
     good.to_csv(tmp_path / "b.csv", index=False)
     assert evaluate(tmp_path / "a.csv", str(tmp_path / "b.csv"))["auc"] == pytest.approx(evaluate(real, good)["auc"])
     check_page(ill.save(tmp_path / "deep" / "evaluation.html").read_text())
+
+
+def test_evaluate_says_how_many_are_copies() -> None:
+    real = frame(60)
+    both = evaluate(real, pd.concat([real[:25], frame(35, 1)]))
+    assert "60 synthetic rows beside 60 real ones; 25 are exact copies of real ones" in repr(both)
+    assert "exact copies" not in repr(evaluate(real, frame(60, 1))) and evaluate(real, real)["auc"] > 0.35
+
+
+def test_evaluate_tells_of_columns_that_do_not_fit() -> None:
+    with pytest.raises(TypeError, match="synthetic: the column 'x' is continuous, but holds 'str'"):
+        evaluate(frame(60), frame(60).assign(x="str"))
+    with pytest.warns(UserWarning, match="synthetic: what the real data have no column for is left out: 'z'"):
+        evaluate(frame(60), frame(60, 1).assign(z=1))
 
 
 def test_evaluate_what_real_data_never_were() -> None:
@@ -448,7 +502,7 @@ def test_demo_tells_and_writes(tmp_path, monkeypatch) -> None:
     threads = torch.get_num_threads()
     board = demo.run_demo(tmp_path / "tour", progress=False, tell=told.append)
     assert torch.get_num_threads() == threads
-    assert len(board.frame) == 6 and not any(e.failed for e in board.entries)
+    assert len(board.frame) == 6 and not any(e.refused or e.two_sample is None for e in board.entries)
     assert (tmp_path / "tour" / "report.html").is_file() and genus.load_model(tmp_path / "tour" / "runs" / "vae")
     assert "report.html" in told[-1] and "genus sample" in told[-1]
     (tmp_path / "file").write_text("")

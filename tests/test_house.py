@@ -160,7 +160,7 @@ DOCUMENTED = {  # DESIGN section 4, and the capabilities and spaces of section 3
     "load_dataset", "datasets", "Dataset", "load_model", "models", "LogLikelihood", "toy_log_density", "compare", "compare_classifiers", "evaluate",
     "Leaderboard",
     "Model", "CanSample", "HasLikelihood", "HasLogProb", "HasDensity", "HasElbo", "HasEnergy", "HasScore", "HasLatent", "Conditional", "Classifies",
-    "Completes", "CanGenerate", "Forecasts",
+    "Completes", "Imputes", "CanGenerate", "Forecasts",
     "Space", "Reals", "Binary", "Images", "Tokens", "Table", "Sequence",
 }  # fmt: skip
 NEEDED = {"load_dataset", "datasets", "Dataset", "load_model", "models", "LogLikelihood", "Model"}

@@ -294,6 +294,11 @@ def test_a_config_of_another_program_is_not_replaced(tmp_path):
 # --------------------------------------------------------------------------------------------- when the loss is no number
 
 
+def test_a_run_without_a_checkpoint_claims_none(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"not a number at step \d+; try a smaller learning_rate"):
+        fit(tiny(), learning_rate=1e9, run=tmp_path)
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(monkeypatch, tmp_path):
     monkeypatch.setattr(Run, "CHECKPOINT_SECONDS", 0.0)
     calls = 0

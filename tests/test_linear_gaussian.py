@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import zoo
@@ -16,6 +18,7 @@ import genus
 from genus import FactorAnalysis, Gaussian, GaussianMixture, LinearDynamicalSystem, MixtureOfPPCA, ProbabilisticPCA, Reals, Sequence
 from genus.data import examples_of
 from genus.files import read_tensors, tensor_bytes
+from genus.model import Classifies
 from genus.probability import factors, kalman
 
 IRIS = torch.from_numpy(datasets.load_iris().data)
@@ -146,6 +149,77 @@ def test_moments_of_incomplete_rows_are_those_of_the_joint_gaussian():
         want_first += w * whole
         want_second += w * (whole[:, None] * whole + left)
     torch.testing.assert_close((count, first, second), (weights.sum(), want_first, want_second))
+
+
+COMPLETING = {
+    "gaussian": Gaussian(),
+    "mixture": GaussianMixture(n_components=1),
+    "pca": ProbabilisticPCA(n_components=2),
+    "factors": FactorAnalysis(n_components=2),
+    "pieces": MixtureOfPPCA(n_components=1, latent_dim=2),
+    "linear": genus.LinearDiscriminant(),
+    "quadratic": genus.QuadraticDiscriminant(),
+}
+
+
+@pytest.mark.parametrize("name", COMPLETING)
+def test_a_gaussian_imputes_the_conditional_mean(name):
+    model = COMPLETING[name]
+    model.fit(IRIS, **({"given": [0] * len(IRIS)} if name in ("linear", "quadratic") else {}), progress=False)
+    mean, covariance = IRIS.mean(0), IRIS.T.cov(correction=0)  # all of them match the mean; those of low rank not the covariance
+    if name in ("pca", "factors"):
+        mean, covariance = dense(model)
+    elif name == "pieces":
+        mean, covariance = dense(ProbabilisticPCA(n_components=2).fit(IRIS))
+    x = holes(IRIS, 0.4)
+    want = x.clone()
+    for row in want:
+        s, m = (~row.isnan()).nonzero()[:, 0], row.isnan().nonzero()[:, 0]
+        row[m] = mean[m] + covariance[m][:, s] @ torch.linalg.solve(covariance[s][:, s], row[s] - mean[s])
+    filled = model.impute(x)
+    torch.testing.assert_close(filled, want, atol=2e-4, rtol=0)
+    assert torch.equal(filled[~x.isnan()], x[~x.isnan()]) and torch.equal(model.impute(IRIS), IRIS)
+    assert (filled - IRIS).square().mean() < 0.7 * (model.complete(x) - IRIS).square().mean()
+
+
+def test_known_whole_numbers_are_read_at_the_middle_of_their_cells():
+    make = np.random.default_rng(0)
+    k = make.poisson(4, 400)
+    frame = pd.DataFrame({"k": k, "y": k + 0.3 * make.normal(size=400)})
+    model = Gaussian().fit(frame)
+    holes = pd.DataFrame({"k": [2.0, 2.0, np.nan], "y": [np.nan, np.nan, 6.1]})
+    guesses = model.impute(holes)
+    assert guesses["y"][0] == guesses["y"][1] == pytest.approx(2, abs=0.1) and guesses["k"][2] == 6
+
+
+@pytest.mark.parametrize("name", COMPLETING)
+def test_known_values_of_two_hundred_digits_are_refused(name):
+    model = COMPLETING[name]
+    model.fit(IRIS, **({"given": [0] * len(IRIS)} if name in ("linear", "quadratic") else {}), progress=False)
+    row = torch.tensor([[1e200, math.nan, 1.0, 2.0]], dtype=torch.float64)
+    for verb in (model.complete, model.impute):
+        with pytest.raises(ValueError, match="data: holds a known value too far from anything seen"):
+            verb(row)
+    assert bool(model.complete(row.clamp(max=1e90)).isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        (Gaussian(), "ProbabilisticPCA or FactorAnalysis"),
+        (GaussianMixture(n_components=2), "covariance_type='diag'"),
+        (genus.LinearDiscriminant(), "shrinkage='auto'"),
+        (genus.QuadraticDiscriminant(), "shrinkage='auto'"),
+    ],
+)
+def test_a_covariance_of_few_rows_warns(model, advice):
+    x = torch.randn(40, 40, generator=zoo.draws(), dtype=torch.float64)
+    given = {"given": [0, 1] * 20} if isinstance(model, Classifies) else {}
+    with pytest.warns(UserWarning, match=f"a covariance in 40 dimensions is not determined by [24]0 rows.*{advice}"):
+        model.fit(x, **given, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(x[:, :3], **given, progress=False)
 
 
 def test_a_mixture_of_ppca_counts_and_imputes_as_the_mixture_of_gaussians_that_it_is():

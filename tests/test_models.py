@@ -32,6 +32,7 @@ from genus.model import (
     HasLikelihood,
     HasLogProb,
     HasScore,
+    Imputes,
     Model,
 )
 from genus.registry import model_classes
@@ -603,6 +604,7 @@ VERBS = {
     HasLatent: ("encode", "decode", "reconstruct"),
     Classifies: ("predict", "predict_proba", "predict_log_proba", "accuracy", "joint_log_likelihood", "sample_labelled"),
     Completes: ("complete",),
+    Imputes: ("impute",),
     CanGenerate: ("generate",),
     Forecasts: ("forecast", "continuations"),
 }

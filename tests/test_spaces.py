@@ -1,5 +1,7 @@
 """Spaces: raw -> x -> raw is exact, and bad input gets its sentence."""
 
+import datetime
+import decimal
 import json
 import math
 import warnings
@@ -320,6 +322,16 @@ def test_big_whole_floats_are_continuous():
         ({"a": [np.nan, np.nan]}, ValueError, "'a' has no values at all; drop it"),
         ({"a": pd.to_datetime(["2020-01-01"])}, TypeError, "'a' holds dates"),
         ({"a": pd.to_timedelta([1], unit="s")}, TypeError, "'a' holds dates"),
+        ({"a": [f"2026-01-{day:02}" for day in range(1, 31)]}, TypeError, "'a' holds dates; pass numbers"),
+        ({"a": [f"2026-01-{day:02}T10:00:00Z" for day in range(1, 31)]}, TypeError, "'a' holds dates; pass numbers"),
+        ({"a": [datetime.date(2026, 1, 1)]}, TypeError, "'a' holds dates"),
+        ({"a": [1 + 2j, 3.0]}, TypeError, "'a' holds complex numbers; pass their real and imaginary parts"),
+        ({"a": [10**25, 10**25 + 1]}, ValueError, r"beyond 2\*\*53"),
+        ({"a": ["x", -(10**400)]}, ValueError, r"beyond 2\*\*53"),
+        ({"a": pd.Categorical([10**25])}, ValueError, r"beyond 2\*\*53"),
+        ({"a": ["x", np.inf]}, ValueError, "'a' holds infinity"),
+        ({"a": pd.Categorical([1.5, -np.inf])}, ValueError, "'a' holds infinity"),
+        ({"a": ["x", np.longdouble(1)]}, TypeError, "'a' holds longdouble objects"),
         ({"a": [2**53 + 1, 1]}, ValueError, r"beyond 2\*\*53"),
         ({"a": [[1], [2]]}, TypeError, "'a' holds list objects; convert them"),
         ({"a": [{"b": 1}, {"b": 2}]}, TypeError, "'a' holds dict objects"),
@@ -355,6 +367,39 @@ def test_rows_that_do_not_fit_the_table(raw, sentence):
     space = Table.of(pd.DataFrame({"a": [0.5, 1.5], "b": ["cat", "cow"], "c": [True, False]}))
     with pytest.raises((ValueError, TypeError), match=sentence):
         space.encode(pd.DataFrame({"c": [True], **raw}) if isinstance(raw, dict) else raw)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-01-01", "2026-02-01"] * 20,  # a handful of dates may be categories
+        ["unknown", *(f"2026-01-{day:02}" for day in range(1, 31))] * 2,
+        [f"{year:04}-ab-{year}" for year in range(40)] * 2,
+        [f"202601{day:02}" for day in range(1, 31)] * 2,  # numbers, for all one knows
+    ],
+)
+def test_what_only_looks_like_dates_is_categorical(values):
+    assert Table.of(pd.DataFrame({"a": values})).columns[0].kind == "categorical"
+
+
+def test_dates_may_be_called_categories():
+    frame = pd.DataFrame({"a": [f"2026-01-{day:02}" for day in range(1, 31)] * 2})
+    assert Table.of(frame, {"a": "categorical"}).columns[0].kind == "categorical"
+
+
+def test_half_a_character_is_refused():
+    value, name = pd.DataFrame({"a": pd.Series(["\ud800", "x"], dtype=object)}), pd.DataFrame({"a": [1.0]})
+    name.columns = pd.Index(["\ud800"], dtype=object)
+    for frame in (value, name):
+        with pytest.raises(ValueError, match=r"the column '.*' holds '\\ud800', half of a surrogate pair"):
+            Table.of(frame)
+
+
+def test_a_dtype_that_a_file_cannot_name_is_refused():
+    arrow = pytest.importorskip("pyarrow")
+    column = pd.Series([decimal.Decimal("1.5")], dtype=pd.ArrowDtype(arrow.decimal128(5, 2)))
+    with pytest.raises(TypeError, match=r"'a' is of dtype decimal128.*convert it"):
+        Table.of(pd.DataFrame({"a": column}))
 
 
 def test_kinds_overrule():

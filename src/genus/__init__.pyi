@@ -16,6 +16,7 @@ from .model import (
     HasLatent,
     HasLogProb,
     HasScore,
+    Imputes,
     Model,
 )
 from .models.adversarial.gan import GAN
@@ -48,7 +49,7 @@ __version__: str
 __all__ = [
     "GAN", "GPT", "VAE", "Binary", "CanGenerate", "CanSample", "Classifies", "Completes", "Conditional", "Dataset",
     "DelayMixture", "EfrosLeung", "Empirical", "FactorAnalysis", "Forecasts", "Gaussian", "GaussianMixture", "HasElbo",
-    "HasLatent", "HasLogProb", "HasScore", "HiddenMarkov", "Histogram", "Images", "JointTable", "KernelDensity",
+    "HasLatent", "HasLogProb", "HasScore", "HiddenMarkov", "Histogram", "Images", "Imputes", "JointTable", "KernelDensity",
     "LinearDiscriminant", "LinearDynamicalSystem", "LogLikelihood", "MarkovChain", "Mixture", "MixtureOfPPCA", "Model",
     "NGram", "NaiveBayes", "NearestNeighbours", "ProbabilisticPCA", "QuadraticDiscriminant", "Quilting", "Reals", "Sequence",
     "Space", "Table", "Tokens", "compare", "compare_classifiers", "data", "datasets", "evaluate", "evaluation", "learning",

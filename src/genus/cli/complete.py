@@ -10,8 +10,7 @@ from genus.cli.answer import Answer, refuse_place
 from genus.cli.fitted import add_folder, load_fitted
 from genus.cli.parsing import Mistake, Parser, whole
 from genus.cli.source import add_data_options, remembered, source_of
-from genus.learning import MixtureModel
-from genus.model import Completes
+from genus.model import Completes, Imputes
 from genus.model.model import join
 from genus.registry import name_of
 from genus.spaces import Sequence
@@ -30,7 +29,7 @@ def parser() -> Parser:
     )
     add_folder(made)
     add = made.add_argument
-    add("--best-guess", action="store_true", help="of a mixture: the best single guess instead of a draw")
+    add("--best-guess", action="store_true", help="the best single guess instead of a draw")
     add("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same draws (default 0)")
     add("-o", "--output", type=Path, metavar="FILE", help=".csv .parquet .npz .npy .png, by what the space is")
     add_data_options(made, shares="--shares")
@@ -44,8 +43,8 @@ def run(words: list[str]) -> Answer:
     if output is not None:
         refuse_place(output)
     model = load_fitted(arguments.folder, arguments.device, Completes, "complete")
-    if arguments.best_guess and not isinstance(model, MixtureModel):
-        raise Mistake(f"--best-guess: {name_of(type(model))} only draws; leave it out, or fit a mixture")
+    if arguments.best_guess and not isinstance(model, Imputes):
+        raise Mistake(f"--best-guess: {name_of(type(model))} only draws; leave it out, or fit a mixture or a gaussian")
     space = model.fitted_space
     if output is not None:  # told before a long draw
         export.refuse_suffix(output, space)

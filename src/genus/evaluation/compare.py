@@ -161,6 +161,7 @@ class Comparison:
         try:
             self._fit(entry)
         except FAILURES as error:
+            entry.refused = True
             entry.fail(str(error))
             return entry
         entry.n_parameters = model.n_parameters
@@ -182,6 +183,14 @@ class Comparison:
     def _fit(self, entry: Entry) -> None:
         model, settings = entry.model, self.settings
         if model.space is not None:
+            model.examples(self.data.test)  # refuses data of another kind
+            mine, theirs = model.space.dims, self.space.dims
+            if mine != theirs and not (
+                model.space.ragged or self.space.ragged
+            ):  # nats of some columns are no match for those of all
+                raise ValueError(
+                    f"was fitted to points of {mine} numbers, and these data have {theirs}; pass data of the same columns"
+                )
             entry.remark("fitted before")
             return
         if not isinstance(model, Learns):

@@ -7,6 +7,7 @@ get. A number means little without that second one.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,14 @@ class Evaluation:
                 return row["value"]
         raise KeyError(f"no measure is called {name!r}; there are {', '.join(row['measure'] for row in self.measures)}")
 
+    @property
+    def told_copies(self) -> str:
+        """How many synthetic examples are copies of real ones, in words; empty if none is."""
+        looked_at = min(self.n_synthetic, COPIED)
+        n = round(self["copies"] * looked_at)
+        among = f" of the first {looked_at:,}" if looked_at < self.n_synthetic else ""
+        return f"; {n:,}{among} {'is an exact copy of a real one' if n == 1 else 'are exact copies of real ones'}" if n else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values."""
         plain = lambda v: None if isinstance(v, float) and not math.isfinite(v) else v  # noqa: E731
@@ -81,7 +90,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         number = lambda v: "-" if v is None or v != v else f"{v:.4f}"  # noqa: E731
-        lines = [f"{self.n_synthetic} synthetic rows beside {self.n_real} real ones", ""]
+        lines = [f"{self.n_synthetic} synthetic rows beside {self.n_real} real ones{self.told_copies}", ""]
         lines.append(f"{'measure':<24}{'synthetic':>10}{'real':>10}  meaning")
         lines += [f"{m['measure']:<24}{number(m['value']):>10}{number(m['real']):>10}  {m['meaning']}" for m in self.measures]
         if self.columns:
@@ -208,6 +217,9 @@ def _encoded(real: Any, synthetic: Any) -> tuple[Space, Encoded, Encoded]:
     if all(is_frame):
         if missing := [c for c in real.columns if c not in synthetic.columns]:
             raise ValueError(f"synthetic: has no column {missing[0]!r}; the real data have {', '.join(map(str, real.columns))}")
+        if extra := [c for c in synthetic.columns if c not in real.columns]:
+            told = ", ".join(map(repr, extra))
+            warnings.warn(f"synthetic: what the real data have no column for is left out: {told}", stacklevel=3)
         synthetic = synthetic[list(real.columns)]
     elif any(is_frame):
         raise TypeError("real and synthetic: one is a DataFrame and the other is not; pass two of a kind")
@@ -215,6 +227,8 @@ def _encoded(real: Any, synthetic: Any) -> tuple[Space, Encoded, Encoded]:
     try:
         x, s = space.encode(real), space.encode(synthetic)
     except (ValueError, TypeError) as error:
+        if isinstance(error, TypeError) and all(is_frame):  # texts where the real data have numbers
+            raise TypeError(f"synthetic: {str(error).removeprefix('data: ')}; make it what the real one is") from error
         both = _joined(real, synthetic)
         if both is None:
             raise ValueError(f"synthetic: is not of the real data's kind: {error}") from error

@@ -13,7 +13,7 @@ from genus.evaluation.wording import foot, key, number, plus_minus
 
 def evaluation_report(result: Evaluation, title: str | None = None) -> str:
     """The page of `evaluate`: the measures, the columns, some of both."""
-    lead = f"{result.n_synthetic:,} synthetic examples beside {result.n_real:,} real ones. "
+    lead = f"{result.n_synthetic:,} synthetic examples beside {result.n_real:,} real ones{result.told_copies}. "
     lead += "Each measure stands beside what held-out real data get."
     rows = [
         [

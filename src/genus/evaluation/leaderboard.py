@@ -11,10 +11,10 @@ from genus.data import Dataset
 from genus.evaluation.memorisation import Memorisation
 from genus.evaluation.two_sample import TwoSample
 from genus.likelihood import LogLikelihood
-from genus.model import Model
+from genus.model import HasLikelihood, Model
 from genus.spaces import Space, Tokens
 
-KINDS = ("exact", "lower bound", "estimate", "none", "not fitted")  # in the order they are listed
+KINDS = ("exact", "lower bound", "estimate", "none", "not scored", "not fitted")  # in the order they are listed
 NO_LIKELIHOOD = "has no likelihood"
 CERTAIN = 2.0  # standard errors a difference must exceed to be called one
 
@@ -35,13 +35,15 @@ class Entry:
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     about: str = ""  # what the model is, for the report; else the first paragraph of its docstring
-    failed: bool = False
+    refused: bool = False  # whether nothing could be asked of the model: it could not be fitted, or takes other data
 
     @property
     def kind(self) -> str:
         if self.likelihood is not None:
             return self.likelihood.kind
-        return "not fitted" if self.model.space is None else "none"
+        if self.model.space is None:
+            return "not fitted"
+        return "not scored" if isinstance(self.model, HasLikelihood) or self.refused else "none"
 
     @property
     def note(self) -> str:
@@ -52,7 +54,6 @@ class Entry:
 
     def fail(self, reason: str) -> None:
         """Note why something could not be measured."""
-        self.failed = True
         self.notes.append(" ".join(reason.split()))
 
     def sentence(self) -> str:
@@ -85,8 +86,8 @@ class Leaderboard:
 
     @property
     def models(self) -> dict[str, Model]:
-        """The fitted models by name."""
-        return {e.name: e.model for e in self.entries if e.model.space is not None}
+        """The fitted models by name, but for those that take other data."""
+        return {e.name: e.model for e in self.entries if not e.refused}
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -145,6 +146,8 @@ class Leaderboard:
             notes.append("Lower bound: the model's true log-likelihood is at or above this number.")
         if "estimate" in kinds:
             notes.append("Estimate: may err to either side; it is compared with nothing but other estimates, and with care.")
+        if "not scored" in kinds:
+            notes.append("Not scored: the model has told no likelihood of these data; its note says why.")
         if "none" in kinds:
             notes.append("None: the model has no likelihood, so the yardstick does not reach it; look at its samples and its AUC.")
         notes += self.across

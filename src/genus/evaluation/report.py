@@ -170,7 +170,7 @@ def _yardsticks(board: Leaderboard) -> str:
 
 
 def _group_words(kind: str, n: int) -> str:
-    if kind in ("none", "not fitted"):
+    if kind in ("none", "not scored", "not fitted"):
         return "not ranked" if kind == "none" else ""
     return "ranked among themselves" if n > 1 else ""
 

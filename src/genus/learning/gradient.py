@@ -233,7 +233,8 @@ class Run:
         sound = losses.isfinite().all(1)
         if not sound.all():
             first = self.step - len(recent) + int((~sound).nonzero()[0])
-            kept = "; the last good checkpoint is kept" if self.checkpoints is not None else ""
+            saved = self.checkpoints is not None and self.checkpoints.latest() is not None
+            kept = "; the last good checkpoint is kept" if saved else ""
             raise FloatingPointError(
                 f"{type(self.model).__name__}: the loss was not a number at step {first}{kept}; "
                 f"try a smaller learning_rate than {self.recipe.learning_rate:g}"

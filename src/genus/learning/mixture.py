@@ -24,8 +24,8 @@ from genus.fields import Count, NonNegative
 from genus.learning.em import LearnsByEM
 from genus.learning.history import History, Progress
 from genus.learning.passes import Passes
-from genus.model import CanSample, Completes, CountsParameters
-from genus.model.model import completed_like
+from genus.model import CanSample, CountsParameters
+from genus.model.sampling import Imputes
 from genus.probability.components.component import posterior
 from genus.spaces import Space
 from genus.spaces.arrays import probability_flaw
@@ -33,7 +33,7 @@ from genus.spaces.arrays import probability_flaw
 EMPTY = 1.0  # points: a component that ends with fewer gets the weight 0
 
 
-class MixtureModel(LearnsByEM, CanSample, Completes, CountsParameters):
+class MixtureModel(LearnsByEM, CanSample, Imputes, CountsParameters):
     """A model writes `joint`, `component_freedom` and `best`, sets its weights by `weights_of`; `build` begins with this one."""
 
     takes_missing: ClassVar[bool] = True
@@ -48,10 +48,6 @@ class MixtureModel(LearnsByEM, CanSample, Completes, CountsParameters):
 
     def joint(self, z: Tensor) -> Tensor:
         """log w_k p_k(z_n), (K, n), of coordinates."""
-        raise NotImplementedError
-
-    def best(self, x: Tensor) -> Tensor:
-        """Encoded points with what is missing (NaN) at its best guess."""
         raise NotImplementedError
 
     @property
@@ -118,12 +114,6 @@ class MixtureModel(LearnsByEM, CanSample, Completes, CountsParameters):
             return self.posterior(self.coordinates(x, None, torch.float64)).T.cpu()
 
         return torch.cat(self.on_batches(self.examples(data), shares, "responsibilities"))
-
-    def impute(self, data: Any) -> Any:
-        """The same rows with every missing cell (NaN) at its best guess given the others: the mean of a number, rounded where
-        it is a whole one, the likeliest category. `complete` draws them, and so keeps their spread."""
-        parts = self.on_batches(self.examples(data), lambda x, g: self.best(x).cpu(), "impute")
-        return completed_like(self.fitted_space.decode(torch.cat(parts)), data)
 
     def flaw(self) -> str | None:
         return super().flaw() or probability_flaw("weights", self.weights)

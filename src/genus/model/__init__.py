@@ -13,10 +13,10 @@ from genus.model.criteria import CountsParameters
 from genus.model.latent import HasLatent
 from genus.model.likelihood import HasDensity, HasElbo, HasLikelihood, HasLogProb, HasScore
 from genus.model.model import Model
-from genus.model.sampling import CanSample, Completes
+from genus.model.sampling import CanSample, Completes, Imputes
 from genus.model.sequences import CanGenerate, Decoding, Forecasts
 
 __all__ = [
     "CAPABILITIES", "CanGenerate", "CanSample", "Classifies", "Completes", "Conditional", "CountsParameters", "Decoding", "Forecasts",
-    "HasDensity", "HasElbo", "HasLatent", "HasLikelihood", "HasLogProb", "HasScore", "Model", "capabilities",
+    "HasDensity", "HasElbo", "HasLatent", "HasLikelihood", "HasLogProb", "HasScore", "Imputes", "Model", "capabilities",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from genus.model.conditions import Classifies, Conditional
 from genus.model.latent import HasLatent
 from genus.model.likelihood import HasElbo, HasLikelihood, HasLogProb, HasScore
 from genus.model.model import Model
-from genus.model.sampling import CanSample, Completes
+from genus.model.sampling import CanSample, Completes, Imputes
 from genus.model.sequences import CanGenerate, Forecasts
 
 CAPABILITIES: tuple[type[Model], ...] = (
@@ -19,6 +19,7 @@ CAPABILITIES: tuple[type[Model], ...] = (
     Conditional,
     Classifies,
     Completes,
+    Imputes,
     CanGenerate,
     Forecasts,
 )

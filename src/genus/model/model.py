@@ -257,7 +257,7 @@ def completed_like(rows: Any, data: Any) -> Any:
         return rows
     whole = data.copy()
     for name in rows.columns:
-        whole[name] = rows[name].array
+        whole[name] = rows[name].set_axis(data.index)  # a Series keeps its dtype
     return whole
 
 

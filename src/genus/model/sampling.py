@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
-from genus.model.model import Model, completed_like, join
+from genus.model.model import BEYOND, Model, completed_like, join
 from genus.spaces import Encoded
 from genus.spaces.arrays import said_of
 from genus.spaces.known import space_row
@@ -55,8 +55,14 @@ class Completes(Model):
 
     def fill_density(self, x: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
         """`fill` of a density: to its coordinates and back, with what was known left exactly as it is."""
+        return self._there_and_back(x, self.fitted_space.dequantise(x.double()), fill)
+
+    def _there_and_back(self, x: Tensor, real: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
+        """x with its holes from `fill` of z, the standardised of its real coordinates (n, dims)."""
         space = self.fitted_space
-        z, _ = space.standardise(space.dequantise(x.double()))
+        z, _ = space.standardise(real)
+        if bool((z.abs() > BEYOND).any()):
+            raise ValueError("data: holds a known value too far from anything seen, from which nothing follows; check it")
         drawn = space.from_standardised(fill(z))
         return torch.where(torch.isnan(x), drawn, x.to(drawn.dtype))
 
@@ -64,4 +70,23 @@ class Completes(Model):
         """The same rows with every missing cell (NaN) drawn from its distribution given the others. A DataFrame's columns that
         the model was not fitted to stay as they are."""
         parts = self.on_batches(self.examples(data), lambda x, g: self.fill(x).to("cpu"), "complete", seed)
+        return completed_like(self.fitted_space.decode(join(parts)), data)
+
+
+class Imputes(Completes):
+    """What is missing has a best guess that is known exactly and needs no draw. A model writes `best(x)`."""
+
+    def best(self, x: Tensor) -> Encoded:
+        """Encoded points with what is missing (NaN) at its best guess."""
+        raise NotImplementedError
+
+    def best_density(self, x: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
+        """`fill_density`, with known whole numbers at the middle of their cells [x, x + 1) instead of anywhere in them."""
+        flat = x.reshape(len(x), -1).double()
+        return self._there_and_back(x, flat + 0.5 * self.fitted_space.integer_coordinates.to(flat), fill)
+
+    def impute(self, data: Any) -> Any:
+        """The same rows with every missing cell (NaN) at its best guess given the others: the mean of a number, rounded where
+        it is a whole one, the likeliest category. `complete` draws them, and so keeps their spread."""
+        parts = self.on_batches(self.examples(data), lambda x, g: self.best(x).to("cpu"), "impute")
         return completed_like(self.fitted_space.decode(join(parts)), data)

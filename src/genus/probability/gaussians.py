@@ -15,6 +15,7 @@ Jordan 1994.
 """
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
@@ -279,6 +280,16 @@ def maximise(statistics: Statistics, kind: Kind, floor: float = 1e-6, support: f
     share = (support * p / count).clamp(max=1).square().reshape(each)
     floors = floor * eye + share * pooled
     return weights, means, raise_to(covariances, floors, floor) if kind == "full" else covariances.maximum(floors)
+
+
+def warn_of_few(rows: float, d: int, instead: str) -> None:
+    """Say that so many rows leave a covariance singular; `instead` is what to do."""
+    if rows <= d:
+        warnings.warn(
+            f"a covariance in {d} dimensions is not determined by {rows:.0f} rows, and new points will look impossible to it; "
+            f"use {instead}, or more rows",
+            stacklevel=3,
+        )
 
 
 def with_prior(statistics: Statistics, kind: Kind) -> Statistics:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +20,8 @@ from genus.spaces.space import Space, Standardisation, no_spread
 Kind = Literal["continuous", "integer", "categorical", "boolean"]
 MOST_CATEGORIES = 1000
 SUSPICIOUS = 30  # rows: so many strings that are all different are no categories
+MOST_DATES = 12  # strings that may be categories though all of them are dates, such as the months of a year
+HOLDS_DATES = "holds dates; pass numbers instead, such as days since a start"
 
 
 @dataclass(frozen=True)
@@ -254,14 +258,24 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
     name, dtype, present = series.name, str(series.dtype), series.dropna()
     if not isinstance(name, str | int):
         raise TypeError(f"data: the column {name!r} must be named by a string or a whole number; rename it")
+    _refuse_half_characters(name, str(name))
     missing = len(present) < len(series)
     if not len(present):
         raise ValueError(f"data: the column {name!r} has no values at all; drop it")
     if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
-        raise TypeError(f"data: the column {name!r} holds dates; pass numbers instead, such as days since a start")
+        raise TypeError(f"data: the column {name!r} {HOLDS_DATES}")
+    if pd.api.types.is_complex_dtype(series.dtype):
+        raise TypeError(f"data: the column {name!r} holds complex numbers; pass their real and imaginary parts, as two columns")
+    try:
+        pd.api.types.pandas_dtype(dtype)  # as a file of the model names it
+    except (TypeError, NotImplementedError) as error:
+        raise TypeError(
+            f"data: the column {name!r} is of dtype {dtype}; convert it, as with .astype(float) or .astype(str)"
+        ) from error
     categorical = isinstance(series.dtype, pd.CategoricalDtype)
     boolean = pd.api.types.is_bool_dtype(series.dtype) and not categorical
     numeric = pd.api.types.is_numeric_dtype(series.dtype) and not boolean
+    inferred = kind is None
     if kind is None:
         if boolean:
             kind = "boolean"
@@ -286,19 +300,58 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
         return Column(name, "boolean", dtype, missing=missing, low=0.0, high=1.0)
     _, found = _different(present)
     categories = list(series.cat.categories) if categorical else sorted(found, key=lambda v: (str(type(v)), v))
+    if inferred and not categorical and len(categories) > MOST_DATES and all(map(_is_date, categories)):
+        raise TypeError(f"data: the column {name!r} {HOLDS_DATES}")
     if len(categories) > MOST_CATEGORIES:
         raise ValueError(
             f"data: the column {name!r} has {len(categories)} different values, more than {MOST_CATEGORIES} categories: "
             "drop it if it is an identifier; pass it alone as a list of strings if it is text"
         )
+    items = tuple(_category(name, value) for value in categories)
     if not categorical and len(present) == len(categories) >= SUSPICIOUS:
         warnings.warn(
             f"the column {name!r} has another value in each of its {len(present)} rows, from which nothing is learned; drop it if it "
             "is an identifier or a date",
             stacklevel=2,
         )
-    items = tuple(value.item() if hasattr(value, "item") else value for value in categories)
     return Column(name, "categorical", dtype, items, categorical and bool(series.cat.ordered), missing)
+
+
+def _category(name: Any, value: Any) -> str | int | float:
+    """A value of a discrete column as Python's own. Raises TypeError or ValueError for one that a model's file could not hold."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, str):
+        _refuse_half_characters(name, value)
+    elif not isinstance(value, int | float):
+        raise _no_category(name, value)
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"data: the column {name!r} holds whole numbers beyond 2**53; make it a string or drop it")
+    elif value in (math.inf, -math.inf):
+        raise ValueError(f"data: the column {name!r} holds infinity; write NaN if the value is missing")
+    return value
+
+
+def _no_category(name: Any, value: Any) -> TypeError:
+    holds = HOLDS_DATES if isinstance(value, date) else f"holds {type(value).__name__} objects; convert them to strings or numbers"
+    return TypeError(f"data: the column {name!r} {holds}")
+
+
+def _refuse_half_characters(name: Any, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise ValueError(
+            f"data: the column {name!r} holds {half!r}, half of a surrogate pair, which is no character; mend it"
+        ) from error
+
+
+def _is_date(value: Any) -> bool:
+    """Whether a value is a date as ISO 8601 writes it, 2026-11-21, with or without a time."""
+    try:
+        return isinstance(value, str) and value[4:8:3] == "--" and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
 
 
 def _encode_column(column: Column, series: Any) -> np.ndarray:
@@ -340,7 +393,7 @@ def _different(present: Any) -> tuple[np.ndarray, list[Any]]:
     values = found.tolist()
     odd = next((v for v in values if not isinstance(v, str | int | float | np.integer | np.floating | np.bool_)), None)
     if odd is not None:
-        raise TypeError(f"data: the column {present.name!r} holds {type(odd).__name__} objects; convert them to strings or numbers")
+        raise _no_category(present.name, odd)
     return places, values
 
 

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from genus.fields import Between
 from genus.learning import LearnsFromLabels
-from genus.model import Completes, HasDensity
+from genus.model import HasDensity
+from genus.model.sampling import Imputes
 from genus.probability import gaussians
 from genus.probability.gaussian_forms import Kind
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 
 
-class _Discriminant(LearnsFromLabels, HasDensity, Completes):
+class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
     """p(x, y = c) = pi_c N(x; mu_c, Sigma_c), with the labels y known: what both kinds share."""
 
     spaces: ClassVar = (Reals, Table, Images, Binary, Sequence)
@@ -48,6 +49,9 @@ class _Discriminant(LearnsFromLabels, HasDensity, Completes):
         if self.shrinkage != "auto":
             _, self.means, covariances = gaussians.maximise(statistics, self.kind, support=0)
             shares: float | Tensor = self.shrinkage
+            if self.shrinkage == 0:
+                rows = statistics["count"].sum() if self.kind == "tied" else statistics["count"].min()
+                gaussians.warn_of_few(float(rows), self.means.shape[1], "shrinkage='auto'")
         else:
             fourth = statistics.pop("fourth")
             _, self.means, covariances = gaussians.maximise(statistics, "full", support=0)
@@ -72,10 +76,18 @@ class _Discriminant(LearnsFromLabels, HasDensity, Completes):
         return self.fitted_space.from_standardised(gaussians.draw_from(which, self.means, self.covariances, self.kind))
 
     def fill(self, x: Tensor) -> Tensor:
-        return self.fill_density(x, lambda z: gaussians.fill(z, self.prior.log(), self.means, self.covariances, self.kind))
+        return self.fill_density(x, lambda z: gaussians.fill(z, *self._mixture))
+
+    def best(self, x: Tensor) -> Tensor:
+        return self.best_density(x, lambda z: gaussians.fill(z, *self._mixture, sample=False))
 
     def flaw(self) -> str | None:
         return super().flaw() or gaussians.flaw(self.covariances, self.kind)
+
+    @property
+    def _mixture(self) -> tuple[Tensor, Tensor, Tensor, Kind]:
+        """Of the classes: log weights, means, covariances, kind."""
+        return self.prior.log(), self.means, self.covariances, self.kind
 
     def _joint_density(self, z: Tensor) -> Tensor:
         """log pi_c N(z; c), (n, C)."""
@@ -105,7 +117,7 @@ class LinearDiscriminant(_Discriminant):
 
         def coordinates(x: Tensor, g: Tensor | None) -> Tensor:
             z, _ = self.fitted_space.standardise(x.to(self.dtype).reshape(len(x), -1))
-            z = gaussians.fill(z, self.prior.log(), self.means, self.covariances, self.kind, sample=False)
+            z = gaussians.fill(z, *self._mixture, sample=False)
             return ((z - centre) @ directions).cpu()
 
         return torch.cat(self.on_batches(self._points(data), coordinates, "transform")).numpy()

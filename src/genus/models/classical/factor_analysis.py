@@ -10,13 +10,14 @@ from torch import Tensor
 from genus.data import Examples, missing_values
 from genus.fields import Count
 from genus.learning import LearnsByEM, LearnsInClosedForm, Settings
-from genus.model import CanSample, Completes, HasDensity, HasLatent
+from genus.model import CanSample, HasDensity, HasLatent
+from genus.model.sampling import Imputes
 from genus.probability import factors
 from genus.probability.factors import Factors
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 
 
-class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasLatent, Completes):
+class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasLatent, Imputes):
     """Factor analysis: a few hidden factors explain what the columns share, and each column adds noise of its own.
 
         x = mu + W z + e,   z ~ N(0, I),   e ~ N(0, diag(psi)):        p(x) = N(x; mu, W W' + diag(psi))
@@ -82,6 +83,9 @@ class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasL
 
     def fill(self, x: Tensor) -> Tensor:
         return self.fill_density(x, lambda z: factors.fill(z, self._factors))
+
+    def best(self, x: Tensor) -> Tensor:
+        return self.best_density(x, lambda z: factors.fill(z, self._factors, sample=False))
 
     def code_of(self, x: Tensor, g: Tensor | None) -> Tensor:
         space = self.fitted_space

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from genus.learning import LearnsInClosedForm
-from genus.model import CanSample, Completes, HasDensity
+from genus.model import CanSample, HasDensity
+from genus.model.sampling import Imputes
 from genus.probability import gaussians
+from genus.probability.gaussian_forms import Kind
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 
 
-class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
+class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Imputes):
     """Multivariate normal: one mean and one covariance, the baseline of every density.
 
         log p(x) = -1/2 (x - mu)' Sigma^-1 (x - mu) - 1/2 log det(2 pi Sigma),   mu = mean,  Sigma = U S^2 U' / n
@@ -38,18 +40,26 @@ class Gaussian(LearnsInClosedForm, CanSample, HasDensity, Completes):
     def solve(self, statistics: dict[str, Tensor]) -> None:
         _, means, covariances = gaussians.maximise(statistics, "full", support=0)
         self.mean, self.covariance = means[0], covariances[0]
+        instead = "GaussianMixture with covariance_type='diag', ProbabilisticPCA or FactorAnalysis"
+        gaussians.warn_of_few(float(statistics["count"]), means.shape[1], instead)
 
     def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
         return gaussians.log_density(z, self.mean[None], self.covariance[None], "full")[0]
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
-        z, _ = gaussians.draw(n, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full")
+        z, _ = gaussians.draw(n, *self._mixture)
         return self.fitted_space.from_standardised(z)
 
     def fill(self, x: Tensor) -> Tensor:
-        return self.fill_density(
-            x, lambda z: gaussians.fill(z, self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full")
-        )
+        return self.fill_density(x, lambda z: gaussians.fill(z, *self._mixture))
+
+    def best(self, x: Tensor) -> Tensor:
+        return self.best_density(x, lambda z: gaussians.fill(z, *self._mixture, sample=False))
 
     def flaw(self) -> str | None:
         return super().flaw() or gaussians.flaw(self.covariance[None], "full")
+
+    @property
+    def _mixture(self) -> tuple[Tensor, Tensor, Tensor, Kind]:
+        """As a mixture of one: log weights, means, covariances, kind."""
+        return self.mean.new_zeros(1), self.mean[None], self.covariance[None], "full"

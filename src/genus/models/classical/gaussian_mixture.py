@@ -57,6 +57,10 @@ class GaussianMixture(MixtureModel, HasDensity):
         )  # fmt: skip
         self.weights = weights if plain else self.weights_of(statistics["count"])  # plain ones bring dead components back
 
+    def conclude(self, some: Tensor) -> None:
+        if self.covariance_type in ("full", "tied"):
+            gaussians.warn_of_few(len(some), some.shape[1], "covariance_type='diag', MixtureOfPPCA or FactorAnalysis")
+
     def joint(self, z: Tensor) -> Tensor:
         log_weights, means, covariances, kind = self._parameters_of()
         return log_weights[:, None] + gaussians.log_density(z, means, covariances, kind)
@@ -72,7 +76,7 @@ class GaussianMixture(MixtureModel, HasDensity):
         return self.fill_density(x, lambda z: gaussians.fill(z, *self._parameters_of()))
 
     def best(self, x: Tensor) -> Tensor:
-        return self.fill_density(x, lambda z: gaussians.fill(z, *self._parameters_of(), sample=False))
+        return self.best_density(x, lambda z: gaussians.fill(z, *self._parameters_of(), sample=False))
 
     @property
     def component_freedom(self) -> int:

@@ -88,7 +88,7 @@ class MixtureOfPPCA(MixtureModel, HasDensity):
             expected = torch.stack([factors.fill(z, piece, sample=False) for piece in self._pieces])  # (K, n, dims)
             return torch.einsum("kn,knd->nd", self.posterior(z), expected)
 
-        return self.fill_density(x, of_density)
+        return self.best_density(x, of_density)
 
     @property
     def component_freedom(self) -> int:
