@@ -93,6 +93,17 @@ def test_two_sample_test_knows_the_best_auc(rng: np.random.Generator) -> None:
     assert again.auc > 0.9
 
 
+def test_wide_features_are_the_same_again_and_leave_the_users_randomness_alone():
+    r = np.random.default_rng(0)
+    a, b = r.normal(0, 1, (100, 300)), r.normal(0.1, 1, (100, 300))
+    torch.manual_seed(3)
+    first, next_number = two_sample_test(a, b, seed=0).auc, torch.rand(())
+    torch.manual_seed(4)
+    assert two_sample_test(a, b, seed=0).auc == first
+    torch.manual_seed(3)
+    assert torch.rand(()) == next_number
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from genus.data import Examples
-from genus.randomness import generator
+from genus.randomness import generator, randomness
 from genus.spaces import Encoded, Ragged, Space, Tokens
+from genus.spaces.arrays import holds_missing
 
 PIECE = 256  # tokens of an endless text that are one example
 BUCKETS = 256  # frequencies of pairs of tokens, and of tokens beyond as many, are hashed into this many
@@ -37,20 +38,15 @@ def features_of(space: Space, x: Encoded, with_missing: bool | None = None) -> n
         steps = steps.double().nan_to_num()  # a missing number is the mean
         return np.stack([_moments(s.numpy()) for s in Ragged(steps, x.offsets)])
     rows = np.nan_to_num(space.features(x).reshape(len(x), -1).double().numpy())  # a missing number is the mean
-    if has_missing(x) if with_missing is None else with_missing:
+    if holds_missing(x) if with_missing is None else with_missing:
         rows = np.concatenate([rows, torch.isnan(x.reshape(len(x), -1)).double().numpy()], 1)
     return rows
 
 
 def features_of_both(space: Space, first: Encoded, second: Encoded) -> tuple[np.ndarray, np.ndarray]:
     """The features of two sets, in the same columns."""
-    with_missing = has_missing(first) or has_missing(second)
+    with_missing = any(isinstance(x, Tensor) and holds_missing(x) for x in (first, second))
     return features_of(space, first, with_missing), features_of(space, second, with_missing)
-
-
-def has_missing(x: Encoded) -> bool:
-    """Whether any number of points of one shape is missing."""
-    return isinstance(x, Tensor) and x.is_floating_point() and bool(torch.isnan(x).any())
 
 
 def narrowed(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +55,8 @@ def narrowed(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return a, b
     both = np.concatenate([a, b])
     both = both - both.mean(0)
-    _, _, axes = torch.svd_lowrank(torch.from_numpy(both), q=COMPONENTS, niter=4) if len(both) > COMPONENTS else _svd(both)
+    with randomness(0, "principal components"):
+        _, _, axes = torch.svd_lowrank(torch.from_numpy(both), q=COMPONENTS, niter=4) if len(both) > COMPONENTS else _svd(both)
     axes = axes.numpy()  # (features, components)
     scores = both @ axes
     off = np.sqrt(np.maximum((both**2).sum(1) - (scores**2).sum(1), 0))[:, None]

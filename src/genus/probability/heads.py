@@ -21,8 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from genus.probability.beyond import log_beyond
 from genus.spaces import Images, Sequence, Space, Table
 
+NARROW = 1e-3  # cell, in scales, from which its logarithm is worked out by its series
 LOG_SCALE = (-6.0, 4.0)  # of a standardised coordinate: below, a density could grow without end on a repeated value
 
 
@@ -96,21 +98,21 @@ class Categorical(Head):
 
 
 class DiscretisedLogistic(Head):
-    """x whole: the logistic distribution's mass between x and x + 1; beyond either end it belongs to the end."""
+    """x whole: the logistic distribution's mass between x and x + 1; beyond either end of the dtype it belongs to the end."""
 
     per_coordinate = 2
 
     def __init__(self, space: Space) -> None:
         super().__init__(space)
-        self.bounded = isinstance(space, Images)
+        item = space.item if isinstance(space, Sequence) else space
+        self.ends = (0, item.levels - 1) if isinstance(item, Images) else item.ends  # type: ignore[attr-defined]
 
     def log_prob(self, h: Tensor, x: Tensor) -> Tensor:
         mean, log_scale = self._parameters(h)
         location, scale = self._units(h)
         flat = x.reshape(len(x), -1).double()
-        low, high = ((flat - location) / scale).float(), ((flat + 1 - location) / scale).float()
-        top = self.space.levels - 1 if self.bounded else None  # type: ignore[attr-defined]
-        return logistic_interval(low, high, mean, log_scale, flat == 0 if top else None, flat == top if top else None).sum(1)
+        low, log_width = ((flat - location) / scale).float(), -scale.log().float()
+        return logistic_interval(low, log_width, mean, log_scale, flat == self.ends[0], flat == self.ends[1]).sum(1)
 
     def sample(self, h: Tensor) -> Tensor:
         mean, log_scale = self._parameters(h)
@@ -177,12 +179,13 @@ class Columns(Head):
                 term = -F.binary_cross_entropy_with_logits(part[:, 0], value.float(), reduction="none")
             else:
                 mean, log_scale, scale = part[:, 0], part[:, 1].clamp(*LOG_SCALE), column.scale or 1.0
-                z = ((value - column.location) / scale).float()
+                inside = value.clamp(column.low, column.high)
+                z, log_width = ((inside - column.location) / scale).float(), torch.tensor(-math.log(scale))
                 if column.kind == "continuous":
-                    term = gaussian_log_prob(z, mean, log_scale) - math.log(scale)
+                    term = gaussian_log_prob(z, mean, log_scale) + log_width
                 else:
-                    next_z = ((value + 1 - column.location) / scale).float()
-                    term = logistic_interval(z, next_z, mean, log_scale, value <= column.low, value >= column.high)
+                    term = logistic_interval(z, log_width, mean, log_scale, inside == column.low, inside == column.high)
+                    term = term + log_beyond((value - inside).abs()).float()
             total = total + torch.where(absent, 0.0, term)
         return total
 
@@ -219,20 +222,17 @@ def gaussian_log_prob(z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     return -0.5 * ((z - mean) * (-log_scale).exp()).square() - log_scale - 0.5 * math.log(2 * math.pi)
 
 
-def logistic_interval(
-    low: Tensor, high: Tensor, mean: Tensor, log_scale: Tensor, first: Tensor | None = None, last: Tensor | None = None
-) -> Tensor:
-    """log (F((high - mean) / s) - F((low - mean) / s)), elementwise; where `first` (`last`) holds, low (high) is infinite.
+def logistic_interval(low: Tensor, log_width: Tensor, mean: Tensor, log_scale: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """log (F((low + width - mean) / s) - F((low - mean) / s)), elementwise; where `first` (`last`) holds, the lower (upper)
+    end of the interval is infinite.
 
-    With a = (low - mean) / s and b = (high - mean) / s:  F(b) - F(a) = F(b) F(-a) (1 - exp(a - b)), which keeps its digits
-    in both tails.
+    With a = (low - mean) / s and w = width / s:  F(a + w) - F(a) = F(a + w) F(-a) (1 - exp(-w)), which keeps its digits in
+    both tails; and log (1 - exp(-w)) = log w - w / 2 + O(w^2) does where a cell is much narrower than s.
     """
-    inverse = (-log_scale).exp()
-    a, b = (low - mean) * inverse, (high - mean) * inverse
-    upper, lower = F.logsigmoid(b), F.logsigmoid(-a)
-    gap = torch.log(-torch.expm1(-((high - low) * inverse).clamp_min(1e-7)))
-    if first is None or last is None:
-        return upper + lower + gap
+    log_w = log_width - log_scale
+    a, w = (low - mean) * (-log_scale).exp(), log_w.exp()
+    upper, lower = F.logsigmoid(a + w), F.logsigmoid(-a)
+    gap = torch.where(w < NARROW, log_w - w / 2, torch.log(-torch.expm1(-w.clamp_min(NARROW))))
     upper, lower = torch.where(last, 0.0, upper), torch.where(first, 0.0, lower)
     return upper + lower + torch.where(first | last, 0.0, gap)
 
