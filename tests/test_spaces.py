@@ -555,6 +555,14 @@ def test_refused_by_a_space(space, raw, sentence):
         space.encode(raw)
 
 
+@pytest.mark.parametrize("dtype, number", [("float32", 1e99), ("int8", 300), ("uint8", -1), ("uint8", 256.0)])
+def test_numbers_that_the_dtype_does_not_hold_are_refused(dtype, number):
+    space = Reals(1, dtype)
+    with pytest.raises(ValueError, match=f"too large for {dtype}"):
+        space.encode(np.array([[1], [number]]))
+    assert space.encode(np.array([[1], [100]])).dtype == space.dtype
+
+
 def test_constant_column_is_told():
     space = Reals((3,), "float64")
     x = space.encode([[1.0, 5.0, 2.0], [2.0, 5.0, 3.0]])

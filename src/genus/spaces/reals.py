@@ -45,6 +45,12 @@ class Reals(Space):
             )
         if self.discrete and x.is_floating_point() and (x != x.round()).any():
             raise ValueError("data: holds fractions, but this space holds whole numbers; pass the data as floats when fitting")
+        least, most = self.ends
+        if x.dtype is not self.dtype and bool(((x < least) | (x > most)).any()):
+            raise ValueError(
+                f"data: holds a number too large for {dtype_name(self.dtype)}, of which the data were in fitting; "
+                "fit the model on data of a wider dtype"
+            )
         return x.to(self.dtype)
 
     def decode(self, x: Tensor) -> Tensor:
