@@ -17,7 +17,7 @@ import genus
 from genus import Binary, Dataset, Empirical, Histogram, Images, KernelDensity, NearestNeighbours, Reals, Tokens
 from genus.data import examples_of
 from genus.probability.incomplete_counts import Chain
-from genus.probability.smoothing_kernels import Kernel
+from genus.probability.smoothing_kernels import SmoothingKernel
 
 KERNELS = ("gaussian", "epanechnikov", "tophat")
 SHAPES = [(k, p, c) for k in KERNELS for p in (False, True) for c in ("full", "diag") if not (p and c == "full")]
@@ -113,7 +113,7 @@ def test_the_bandwidth_makes_left_out_points_likeliest():
 
     assert left_out(chosen) > max(left_out(chosen * 1.02), left_out(chosen / 1.02))
     own = torch.arange(400)
-    ours = Kernel.named("gaussian", 2).log_sum(points / chosen, points / chosen, own).mean() - math.log(399 * chosen**2)
+    ours = SmoothingKernel.named("gaussian", 2).log_sum(points / chosen, points / chosen, own).mean() - math.log(399 * chosen**2)
     assert float(ours) == pytest.approx(left_out(chosen), abs=1e-10)
 
 
@@ -136,8 +136,8 @@ def test_tiles_and_precision():
     points = torch.randn(3000, 8, generator=make, dtype=torch.float64).mul(4).sort(0).values
     u = torch.cat([points[::40] + 0.3, points[:5] * 100])
     exact = (-torch.cdist(u, points, compute_mode="donot_use_mm_for_euclid_dist").square() / 2).logsumexp(1)
-    exact = exact + Kernel.named("gaussian", 8).log_constant
-    kernel = Kernel.named("gaussian", 8)
+    exact = exact + SmoothingKernel.named("gaussian", 8).log_constant
+    kernel = SmoothingKernel.named("gaussian", 8)
     torch.testing.assert_close(kernel.log_sum(points, u), exact, rtol=1e-11, atol=1e-9)
     for scale in (4, 1):  # near enough for float32, and too far
         single, same = (points / scale).float(), (u[:75] / scale).float()
@@ -163,7 +163,7 @@ class Largest(TorchDispatchMode):
 def test_there_is_never_a_number_for_every_pair(kernel):
     points = torch.randn(5000, 2, dtype=torch.float64)
     with Largest() as largest:
-        Kernel.named(kernel, 2).log_sum(points, points)
+        SmoothingKernel.named(kernel, 2).log_sum(points, points)
     assert largest.numbers <= 2**19 < len(points) ** 2 / 40
 
 

@@ -423,6 +423,29 @@ def test_transport_is_differentiable(rng):
         assert torch.autograd.gradcheck(lambda x, m=measure: m(x, y) if m is not mmd else m(x, y, gaussian_kernel(1.0)), (x,))
 
 
+def test_derivatives_exist_where_eigenvalues_meet_and_at_distance_zero(rng):
+    mean, one = torch.zeros(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64)
+    covariances = [one.clone().requires_grad_(), (2 * one).requires_grad_()]
+    first, second = torch.autograd.grad(gaussian_wasserstein(mean, covariances[0], mean, covariances[1]), covariances)
+    torch.testing.assert_close(first, (1 - 2**0.5) * one)  # of (sqrt s - sqrt t)^2 a coordinate
+    torch.testing.assert_close(second, (1 - 0.5**0.5) * one)
+    x = points(rng, 3, 2).requires_grad_()
+    for measure in (wasserstein, sliced_wasserstein):
+        assert torch.autograd.grad(measure(x, x.detach(), 2), x)[0].eq(0).all()
+    assert sliced_wasserstein(x, math.nan * x, 2).isnan()  # not 0
+    flat, few = points(rng, 3, 5).requires_grad_(), points(rng, 4, 5)  # fewer points than coordinates
+    assert torch.autograd.gradcheck(lambda x: frechet_distance(x, few), (flat,))
+    assert torch.autograd.gradcheck(lambda x: frechet_distance(few, x), (flat,))
+
+
+def test_weights_that_add_up_to_nearly_one(rng):
+    x, y = points(rng, 5, 2), points(rng, 4, 2)
+    a = torch.full((5,), 1.00004 / 5, dtype=torch.float64)
+    torch.testing.assert_close(wasserstein(x, y, a=a), wasserstein(x, y))
+    torch.testing.assert_close(wasserstein_1d(x, y, a=a), wasserstein_1d(x, y))
+    torch.testing.assert_close(wasserstein(x, y, a=a.float()), wasserstein(x, y))
+
+
 def test_frechet_distance(rng):
     a, b = rng.normal(size=(80, 4)) @ rng.normal(size=(4, 4)), rng.normal(1, 2, (90, 4))
     s, t = np.cov(a.T), np.cov(b.T)

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 
 import genus
 from genus import VAE, Gaussian, GaussianMixture, HiddenMarkov, Tokens
-from genus.files import DamagedFile, read_tensors, tensor_bytes
+from genus.files import DamagedFile, read_tensors, tensor_bytes, write_atomically
 from genus.learning.checkpoint import Checkpoints
 from genus.learning.gradient import Run
 from genus.learning.history import read_history
@@ -296,6 +296,34 @@ def test_every_call_of_a_run_may_fail_and_it_goes_on(tmp_path, often):
 
 
 # ------------------------------------------------------------------------------------------------------ damaged files
+
+
+def killed_while_writing(path: Path) -> None:
+    """What a process leaves that is killed when all is written and nothing renamed."""
+    if (child := os.fork()) == 0:
+        os.replace = lambda *paths: os._exit(0)
+        write_atomically(path, b"half")
+    os.waitpid(child, 0)
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {}, {})
+    written = checkpoints.folder / f".step-0000000002.safetensors.{os.getppid()}.partial"  # by a process that is at it
+    other = checkpoints.folder / ".step-theirs.safetensors.x.partial"
+    namesake = checkpoints.folder / f".step-0000000002.safetensors.{os.getpid()}.partial"  # of one with the number of this
+    written.touch(), other.touch()
+    for sweep in (lambda: checkpoints.save(3, {}, {}), checkpoints.clear):
+        killed_while_writing(checkpoints.folder / "step-0000000002.safetensors")
+        namesake.touch()
+        assert len(list(checkpoints.folder.glob("*.partial"))) == 4
+        sweep()
+        assert set(checkpoints.folder.glob("*.partial")) == {written, other}
+    model = Gaussian().fit(zoo.moons(50))
+    for name in ("model-0123.safetensors", "config.json", "another.txt"):
+        killed_while_writing(tmp_path / name)
+    model.save(tmp_path)
+    assert [path.name.split(".")[1] for path in tmp_path.glob("*.partial")] == ["another"]
 
 
 def damage(content: bytes, chance: random.Random) -> bytes:

@@ -97,7 +97,7 @@ def test_rotary_positions_are_the_sinusoids():
 
 def test_self_attention_by_hand():
     """One head of two numbers at position 0 and 1, with the rotation written out."""
-    attention = SelfAttention(2, 1, causal=True).double()
+    attention = SelfAttention(2, 1).double()
     make = torch.Generator().manual_seed(0)
     x = torch.randn(1, 2, 2, generator=make, dtype=torch.float64)
     q, k, v = (x[0] @ w.T for w in attention.qkv.weight.detach().chunk(3))

@@ -1,4 +1,4 @@
-"""Networks: lowered convolutions against torch's own, with their gradients and the gradients of those."""
+"""Networks: lowered convolutions against torch's own, with their gradients and the gradients of those; windows of the transformer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from genus.networks import lowering
+from genus.networks import attention, lowering
+from genus.networks.attention import CausalTransformer
 from genus.networks.lowering import Doubling, Halving
 
 # images, channels of the larger image, of the smaller, sides of the smaller: deep and few channels, and neither
@@ -87,3 +88,27 @@ def test_elsewhere_torchs_own_is_used(kind, monkeypatch):
     assert torch.equal(ours(x), plain(x))
     if kind == "halving":  # a side that is not even
         assert torch.equal(ours(x[..., 1:]), plain(x[..., 1:]))
+
+
+@pytest.mark.parametrize("context, length", [(8, 5), (8, 8), (8, 9), (8, 12), (8, 13), (8, 50), (7, 40), (1, 3)])
+def test_windows_read_together_are_windows_read_one_by_one(context, length, monkeypatch):
+    monkeypatch.setattr(attention, "POSITIONS", 3 * context)
+    torch.manual_seed(0)
+    network = CausalTransformer(5, context, 2, 1, 4, n_conditions=2).double()
+    for weight in network.parameters():
+        nn.init.normal_(weight)
+    tokens, target, given = torch.randint(5, (2, length)), torch.randint(5, (2, length)), torch.randn(2, 2).double()
+    read = []
+
+    def score(logits, target):
+        read.append(target.numel())
+        return logits.log_softmax(-1).gather(2, target[..., None])[..., 0]
+
+    found = network.slide(score, tokens, target, given)
+    if length > 2 * context:  # as few at once as were asked for, however long the text
+        assert max(read) == 3 * context
+    for t in range(length):  # the window that speaks of t is the first one that reaches it
+        step = context - context // 2
+        start = max(0, -(-(t + 1 - context) // step)) * step
+        logits = network(tokens[:, start : t + 1], given)[:, -1:]
+        torch.testing.assert_close(found[:, t : t + 1], score(logits, target[:, t : t + 1]))

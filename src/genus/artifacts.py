@@ -15,7 +15,15 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from genus.files import DamagedFile, header_shapes, read_tensors, refuse_foreign_config, tensor_bytes, write_atomically
+from genus.files import (
+    DamagedFile,
+    header_shapes,
+    read_tensors,
+    refuse_foreign_config,
+    remove_partials,
+    tensor_bytes,
+    write_atomically,
+)
 from genus.model import Conditional, Model
 from genus.registry import find_model, name_of
 from genus.spaces import space_config, space_from
@@ -60,6 +68,8 @@ def save_model(model: Model, folder: str | Path) -> None:
         "weights": weights,
     }
     before = _weights_in(folder)
+    for names in ("model-*.safetensors", "config.json"):
+        remove_partials(folder, names)
     write_atomically(folder / weights, content)
     write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
     if before is not None and before.name != weights:  # what the old config.json named; nothing else is ours to remove

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import operator
 import re
 import types
 import typing
@@ -87,9 +88,10 @@ class Field:
 
 def check_count(name: str, value: Any, least: int = 0) -> int:
     """A count asked for, as an int. Raises ValueError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+    whole = _whole(value)
+    if whole is None or whole < least:
         raise ValueError(f"{name}={value!r} must be a whole number, at least {least}")
-    return int(value)
+    return whole
 
 
 def perhaps(word: object, known: typing.Iterable[Any]) -> str:
@@ -106,12 +108,12 @@ def _accept(option: Any, value: Any) -> tuple[bool, Any]:
     if option is type(None):
         return value is None, None
     if get_origin(option) is Literal:
-        return value in get_args(option), value
+        return isinstance(value, str) and value in get_args(option), value
     if option is bool:
         return isinstance(value, bool), value
     if option is int:
-        whole = hasattr(value, "__index__") and not isinstance(value, bool)
-        return whole, int(value) if whole else value
+        whole = _whole(value)
+        return whole is not None, value if whole is None else whole
     if option is float:
         real = isinstance(value, typing.SupportsFloat) and not isinstance(value, bool | str) and _is_number(value)
         plain = isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**53)  # beyond, tensors take no int
@@ -124,6 +126,14 @@ def _accept(option: Any, value: Any) -> tuple[bool, Any]:
             return False, value
         return True, tuple(_accept(item, v)[1] for v in value)
     raise TypeError(f"a hyper-parameter cannot have the type {option!r}")
+
+
+def _whole(value: Any) -> int | None:
+    """`value` as an int, None for what is no whole number: 2.5, True, an array of several, or a tensor of 2.5, which has __index__ too."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def _is_number(value: Any) -> bool:

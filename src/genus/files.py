@@ -45,6 +45,30 @@ def write_atomically(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def remove_partials(folder: Path, names: str) -> None:
+    """Remove what writers of files of these names (a pattern) left beside them when they were killed.
+
+    Not what another process is writing. This one is not: what bears its number is of an earlier process (in containers, often).
+    """
+    for path in folder.glob(f".{names}.*.partial"):
+        writer = path.suffixes[-2][1:]
+        if writer.isdecimal() and not _is_another(int(writer)):
+            path.unlink(missing_ok=True)
+
+
+def _is_another(process: int) -> bool:
+    """Whether this is the number of a running process that is not this one."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's; no number of a process
+        pass
+    return True
+
+
 def tensor_bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
     """A safetensors file of the tensors, with `about` (JSON) and a digest of both in its header."""
     from safetensors.torch import save

@@ -125,8 +125,7 @@ class Dataset:
         condition an example (list, array or DataFrame), or the names of columns of a DataFrame. `space`: what a point
         is, when the guess would be wrong. A single text is split by position. Raises ValueError or TypeError.
         """
-        if len(split) != 3 or min(split) < 0 or not 0.999 < sum(split) < 1.001 or split[0] == 0:
-            raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
+        check_split(split)
         whole = examples_of(data, given, space=space, labels=labels, tokenizer=tokenizer)
         if isinstance(whole.points, Ragged) and len(whole) == 1 and isinstance(whole.space, Tokens):
             train, valid, test = _split_text(whole, split)
@@ -254,6 +253,12 @@ def _names_columns(data: Any, given: Any) -> bool:
     return isinstance(given, str) or (
         isinstance(given, list | tuple) and all(isinstance(g, str) for g in given) and len(given) < len(data)
     )
+
+
+def check_split(split: tuple[float, float, float]) -> None:
+    """Raise ValueError for what are no shares of train, valid and test."""
+    if len(split) != 3 or min(split) < 0 or not 0.999 < sum(split) < 1.001 or split[0] == 0:
+        raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
 
 
 def _split_text(whole: Examples, split: tuple[float, float, float]) -> list[Examples]:

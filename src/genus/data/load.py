@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from genus.data.dataset import Dataset, Examples, examples_of
+from genus.data.dataset import Dataset, Examples, check_split, examples_of
 from genus.data.named import NAMED, Named
 from genus.data.readers import Raw, read
 from genus.fields import perhaps
@@ -217,8 +217,7 @@ def _as_series(raw: Raw, name: str) -> Raw:
 
 def _by_position(raw: Raw, split: tuple[float, float, float]) -> Raw:
     """One sequence, cut in time: what comes later is held out."""
-    if len(split) != 3 or min(split) < 0 or not 0.999 < sum(split) < 1.001 or split[0] == 0:
-        raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
+    check_split(split)
     (sequence,) = raw.train
     first, second = (round(len(sequence) * share) for share in (split[0], split[0] + split[1]))
     train, valid, test = ([part] if len(part) else None for part in (sequence[:first], sequence[first:second], sequence[second:]))

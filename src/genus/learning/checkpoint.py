@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.files import DamagedFile, read_tensors, tensor_bytes, write_atomically
+from genus.files import DamagedFile, read_tensors, remove_partials, tensor_bytes, write_atomically
 
 KEPT = 2
+NAMES = "step-*.safetensors"
 
 
 class Checkpoints:
@@ -22,6 +23,7 @@ class Checkpoints:
     def save(self, step: int, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Write the state after `step` steps, then remove all but the last two."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_partials(self.folder, NAMES)
         write_atomically(self._path(step), tensor_bytes(tensors, {**about, "step": step}))
         for older in self._found()[KEPT:]:
             older.unlink(missing_ok=True)
@@ -37,6 +39,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove the checkpoints of an earlier run in the same folder."""
+        remove_partials(self.folder, NAMES)
         for path in self._found():
             path.unlink(missing_ok=True)
 
@@ -44,7 +47,7 @@ class Checkpoints:
         return self.folder / f"step-{step:010d}.safetensors"
 
     def _found(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
+        return sorted(self.folder.glob(NAMES), reverse=True)
 
 
 def environment(device: torch.device, world: int) -> dict[str, Any]:

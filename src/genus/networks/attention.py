@@ -12,6 +12,7 @@ Shapes: n sequences, L positions, H heads of d numbers each, width w = H d. Tens
 in the models.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -19,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["Block", "CausalTransformer", "Decoder", "SelfAttention", "scaled_dot_product_attention"]
+
+POSITIONS = 2**12  # of windows read at once
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> Tensor:
@@ -54,11 +57,11 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """H heads that read the sequence side by side, each through its own d-dimensional window."""
+    """H heads that look back side by side, each through its own d-dimensional window."""
 
-    def __init__(self, width: int, n_heads: int, causal: bool = True):
+    def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads, self.causal = n_heads, causal
+        self.n_heads = n_heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
@@ -67,17 +70,17 @@ class SelfAttention(nn.Module):
         rotation = rotations(x.shape[1], qkv.shape[-1], x.device)  # (L, d/2)
         query, key = rotate(qkv[:, :, :2], rotation[:, None, None]).unbind(2)  # one product turns both
         query, key, value = (part.transpose(1, 2) for part in (query, key, qkv[:, :, 2]))  # (n, H, L, d) each
-        mixed = scaled_dot_product_attention(query, key, value, self.causal)
+        mixed = scaled_dot_product_attention(query, key, value, causal=True)
         return self.out(mixed.transpose(1, 2).flatten(2))  # (n, L, w)
 
 
 class Block(nn.Module):
     """Attention carries information between positions, the perceptron works on it within each."""
 
-    def __init__(self, width: int, n_heads: int, dropout: float = 0.0, causal: bool = True):
+    def __init__(self, width: int, n_heads: int, dropout: float = 0.0):
         super().__init__()
         self.norm_attention = nn.LayerNorm(width, bias=False)
-        self.attention = SelfAttention(width, n_heads, causal)
+        self.attention = SelfAttention(width, n_heads)
         self.norm_mlp = nn.LayerNorm(width, bias=False)
         self.up = nn.Linear(width, 4 * width, bias=False)
         self.down = nn.Linear(4 * width, width, bias=False)
@@ -143,23 +146,39 @@ class CausalTransformer(nn.Module):
 
     def forward(self, tokens: Tensor, condition: Tensor | None = None) -> Tensor:
         if tokens.shape[1] > self.context:
-            raise ValueError(f"tokens has {tokens.shape[1]} positions, context is {self.context}: use slide(tokens)")
+            raise ValueError(f"tokens has {tokens.shape[1]} positions, context is {self.context}: use slide")
         x = self.dropout(self.embed(tokens, condition))  # (n, L, w)
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x))  # (n, L, vocabulary)
 
-    def slide(self, tokens: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logits (n, L, vocabulary) for sequences of any length: windows that overlap by half.
+    def slide(
+        self, score: Callable[[Tensor, Tensor], Tensor], tokens: Tensor, target: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
+        """score(logits (b, l, vocabulary), target (b, l)) -> (b, l), for sequences of any length: tokens, target (n, L) -> (n, L).
 
-        The first window speaks for all its positions, each later one for those that have half a context behind them.
-        `Decoder` moves its window the same way, so what it draws has exactly the probabilities given here.
+        The first window speaks for all its positions, each later one, which begins half a context on, for those that have half
+        a context behind them. `Decoder` moves its window the same way, so what it draws has exactly the probabilities scored
+        here. Logits are reduced a few windows at a time: those of a long text would not fit.
         """
-        keep = self.context // 2
-        logits = [self(tokens[:, : self.context], condition)]
-        for start in range(self.context - keep, tokens.shape[1] - keep, self.context - keep):
-            logits.append(self(tokens[:, start : start + self.context], condition)[:, keep:])
-        return torch.cat(logits, 1)
+
+        def scored(window: Tensor, row: Tensor) -> Tensor:
+            logits = self(window[:, 0], None if condition is None else condition[row])
+            return score(logits, window[:, 1])
+
+        both, rows = torch.stack((tokens, target), 1), torch.arange(len(tokens), device=tokens.device)  # (n, 2, L), (n,)
+        length, keep = tokens.shape[1], self.context // 2
+        if length <= self.context:
+            return scored(both, rows)
+        step, at_once = self.context - keep, max(1, POSITIONS // self.context)
+        windows = both.unfold(2, self.context, step).transpose(1, 2)  # (n, W, 2, context)
+        n, count = windows.shape[:2]
+        batches = zip(windows.flatten(0, 1).split(at_once), rows.repeat_interleave(count).split(at_once), strict=True)
+        scores = torch.cat([scored(*batch) for batch in batches]).unflatten(0, (n, count))
+        spoken = [scores[:, 0, :keep], scores[:, :, keep:].flatten(1)]
+        if count * step + keep < length:  # a last window that is not full
+            spoken.append(scored(both[:, :, count * step :], rows)[:, keep:])
+        return torch.cat(spoken, 1)
 
 
 class Decoder:

@@ -53,10 +53,7 @@ class Cut(nn.Module):
 
 
 class ConvolutionalEncoder(nn.Module):
-    """Images (n, channels, height, width) -> (n, outputs). hidden is the channels of the first stage.
-
-    norm makes a module from a number of channels (nn.BatchNorm2d); a critic may want None.
-    """
+    """Images (n, channels, height, width) -> (n, outputs). hidden is the channels of the first stage."""
 
     def __init__(
         self,
@@ -67,7 +64,6 @@ class ConvolutionalEncoder(nn.Module):
         *,
         hidden: int = 32,
         activation: Callable[[], nn.Module] = nn.SiLU,
-        norm: Callable[[int], nn.Module] | None = group_norm,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -76,10 +72,7 @@ class ConvolutionalEncoder(nn.Module):
             if height % 2 or width % 2:
                 layers.append(nn.ZeroPad2d((0, width % 2, 0, height % 2)))
             # a norm brings a shift of its own
-            layers.append(Halving(channels, wider, bias=norm is None))
-            if norm is not None:
-                layers.append(norm(wider))
-            layers.append(activation())
+            layers += [Halving(channels, wider, bias=False), group_norm(wider), activation()]
             channels, height, width = wider, rows, columns
         self.stages = nn.Sequential(*layers)
         self.head = nn.Linear(channels * height * width, outputs)
@@ -102,7 +95,6 @@ class ConvolutionalDecoder(nn.Module):
         *,
         hidden: int = 32,
         activation: Callable[[], nn.Module] = nn.SiLU,
-        norm: Callable[[int], nn.Module] | None = group_norm,
     ) -> None:
         super().__init__()
         *finer, self.start = stages(height, width, hidden)  # start: (channels, height, width) of the coarsest stage
@@ -110,14 +102,9 @@ class ConvolutionalDecoder(nn.Module):
         self.foot = nn.Linear(inputs, math.prod(self.start))
         layers: list[nn.Module] = []
         for narrow, rows, columns in reversed(finer):
-            layers.append(Doubling(wide, narrow, bias=norm is None))
-            layers.append(Cut(rows, columns))
-            if norm is not None:
-                layers.append(norm(narrow))
-            layers.append(activation())
+            layers += [Doubling(wide, narrow, bias=False), Cut(rows, columns), group_norm(narrow), activation()]
             wide = narrow
-        layers.append(Doubling(wide, channels))
-        layers.append(Cut(height, width))
+        layers += [Doubling(wide, channels), Cut(height, width)]
         self.stages = nn.Sequential(*layers)
         self.to(memory_format=torch.channels_last)
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    """(n, inputs) -> (n, outputs) through n_layers hidden layers: linear, norm, activation, dropout; then linear.
+    """(n, inputs) -> (n, outputs) through n_layers hidden layers: linear, activation, dropout; then linear.
 
     Rumelhart, Hinton & Williams 1986; SiLU: Hendrycks & Gimpel 2016, arXiv:1606.08415; dropout: Srivastava et al. 2014.
-    activation makes a module, norm one from a width (nn.LayerNorm); with n_layers=0 the map is linear.
+    activation makes a module; with n_layers=0 the map is linear.
 
     Weights start as torch starts them, uniform within +-1/sqrt(inputs): that contracts, so a fresh decoder stands
     near its bias and a fresh encoder near the prior, which is where learning should start.
@@ -26,14 +26,11 @@ class MLP(nn.Module):
         n_layers: int = 2,
         activation: Callable[[], nn.Module] = nn.SiLU,
         dropout: float = 0.0,
-        norm: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(n_layers):
             layers.append(nn.Linear(inputs, width))
-            if norm is not None:
-                layers.append(norm(width))
             layers.append(activation())
             if dropout > 0:
                 layers.append(nn.Dropout(dropout))

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from genus.probability.points import numbers
+from genus.spaces.points import numbers
 
 Function = Callable[[Tensor], Tensor]
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
-from genus.probability.points import points
 from genus.randomness import check_seed, randomness
+from genus.spaces.points import points
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 TILE = 1 << 21  # values of a kernel at a time

@@ -32,7 +32,7 @@ MANY = 2**14  # points from which kernels of float64 distances are float32: 4e-6
 
 
 @dataclass(frozen=True)
-class Kernel:
+class SmoothingKernel:
     """A kernel on `dims` coordinates; `power` is s, None for the Gaussian."""
 
     dims: int
@@ -40,7 +40,7 @@ class Kernel:
     product: bool = False
 
     @classmethod
-    def named(cls, name: Name, dims: int, product: bool = False) -> Kernel:
+    def named(cls, name: Name, dims: int, product: bool = False) -> SmoothingKernel:
         """The kernel of a name; a product of Gaussians is the round one."""
         power = {"gaussian": None, "epanechnikov": 1.0, "tophat": 0.0}[name]
         return cls(dims, power, product and power is not None)
@@ -51,7 +51,7 @@ class Kernel:
         if self.power is None:
             return -self.dims / 2 * math.log(2 * math.pi)
         if self.product:
-            return self.dims * Kernel(1, self.power).log_constant
+            return self.dims * SmoothingKernel(1, self.power).log_constant
         return math.lgamma(self.power + 1 + self.dims / 2) - math.lgamma(self.power + 1) - self.dims / 2 * math.log(math.pi)
 
     @property
@@ -61,11 +61,11 @@ class Kernel:
             return 1.0
         return 1 / ((1 if self.product else self.dims) + 2 * self.power + 2)
 
-    def marginal(self, dims: int) -> Kernel:
+    def marginal(self, dims: int) -> SmoothingKernel:
         """The kernel of `dims` of the coordinates."""
         if self.power is None or self.product:
             return replace(self, dims=dims)
-        return Kernel(dims, self.power + (self.dims - dims) / 2)
+        return SmoothingKernel(dims, self.power + (self.dims - dims) / 2)
 
     def draw(self, n: int, like: Tensor) -> Tensor:
         """n draws (n, dims), by torch's default generator."""
@@ -86,7 +86,7 @@ class Kernel:
     def log_values(self, points: Tensor, u: Tensor) -> Tensor:
         """log K(u_j - points_i) but for its constant, (N, m): all at once, differentiable."""
         if self.product and self.dims > 1:
-            kernel = Kernel(1, self.power)
+            kernel = SmoothingKernel(1, self.power)
             return torch.stack([kernel.log_values(p[:, None], v[:, None]) for p, v in zip(points.T, u.T)]).sum(0)
         values = self._left(points) @ self._right(u).T
         return values if self.power is None else _log_power(values, self.power)

@@ -4,7 +4,7 @@
 
 Exactly by sorting on a line; exactly anywhere by a linear programme (n m numbers, n^3 time); smoothed by entropy
 (Sinkhorn); along random lines (sliced); in closed form between normal distributions, which is the Frechet distance.
-Everything is differentiable: the derivative of the work in its costs is the best plan itself (Danskin 1966).
+Everything is differentiable, once: the derivative of the work in its costs is the best plan itself (Danskin 1966).
 
 Kantorovich 1942; Villani 2009, Optimal Transport; Peyre & Cuturi 2019, arXiv:1803.00567.
 """
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from genus.fields import check_count
-from genus.probability.points import numbers, points
 from genus.randomness import check_seed, generator
+from genus.spaces.points import numbers, points
 
 PROJECTIONS = 128
 
@@ -84,15 +86,16 @@ def transport_plan(cost: Any, a: Any = None, b: Any = None) -> Tensor:
 
     cost = _costs(cost)
     n, m = cost.shape
-    work = cost.detach().cpu().double().numpy()
+    work = cost.detach().cpu().double()
     if a is None and b is None and n == m:  # a vertex of the doubly stochastic matrices is a permutation (Birkhoff 1946)
-        rows, columns = linear_sum_assignment(work)
+        rows, columns = linear_sum_assignment(work.numpy())
         plan = torch.zeros(n, m, dtype=cost.dtype)
         plan[torch.from_numpy(rows), torch.from_numpy(columns)] = 1 / n
         return plan.to(cost.device)
-    a, b = _weights(a, n, "a", cost).cpu().double(), _weights(b, m, "b", cost).cpu().double()
+    a, b = _weights(a, n, "a", work), _weights(b, m, "b", work)  # in float64: the totals must be equal
     sums = [kron(eye_array(n), np.ones((1, m))), kron(np.ones((1, n)), eye_array(m))]  # of rows, of columns
-    found = linprog(work.ravel(), A_eq=vstack(sums, format="csr"), b_eq=torch.cat([a, b]).numpy(), method="highs")
+    totals = torch.cat([a, b]).detach().numpy()
+    found = linprog(work.flatten().numpy(), A_eq=vstack(sums, format="csr"), b_eq=totals, method="highs")
     if not found.success:
         raise ValueError(f"cost: no plan was found ({found.message.strip()}); costs must be finite")
     return torch.from_numpy(found.x).reshape(n, m).to(cost)
@@ -151,11 +154,48 @@ def gaussian_wasserstein(mean: Any, covariance: Any, other_mean: Any, other_cova
     mean, covariance, other_mean, other_covariance = numbers(
         mean=mean, covariance=covariance, other_mean=other_mean, other_covariance=other_covariance
     )
-    values, vectors = torch.linalg.eigh(covariance)
-    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
-    cross = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp_min(0).sqrt().sum(-1)
     trace = (covariance + other_covariance).diagonal(dim1=-2, dim2=-1).sum(-1)
-    return (mean - other_mean).square().sum(-1) + trace - 2 * cross
+    return (mean - other_mean).square().sum(-1) + trace - 2 * _Overlap.apply(covariance, other_covariance)
+
+
+class _Overlap(Function):
+    """tr (S^1/2 T S^1/2)^1/2 of covariances (..., d, d), whose derivative in S is half the linear map that carries N(0, S) to N(0, T).
+
+    With S^1/2 T^1/2 = U D V' that is T^1/2 V D^-1 V' T^1/2 / 2: finite where eigenvalues meet, which the derivative of eigenvectors
+    is not. Directions without variance count as nothing.
+    """
+
+    @staticmethod
+    def forward(S: Tensor, T: Tensor) -> Tensor:
+        root = _square_root(S)
+        return _roots(torch.linalg.eigvalsh(root @ T @ root)).sum(-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = map(_square_root, ctx.saved_tensors)
+        U, D, V_t = torch.linalg.svd(left @ right)
+        half = torch.where(_is_something(D), slope[..., None] / 2 / D, 0.0)
+        U, V = left @ U, right @ V_t.mT
+        return (V * half[..., None, :]) @ V.mT, (U * half[..., None, :]) @ U.mT
+
+
+def _square_root(S: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(S)
+    return (vectors * _roots(values)[..., None, :]) @ vectors.mT
+
+
+def _roots(values: Tensor) -> Tensor:
+    return torch.where(_is_something(values), values, 0.0).sqrt()
+
+
+def _is_something(values: Tensor) -> Tensor:
+    """Which of the eigenvalues or singular values (..., d) are more than what rounding leaves of zero."""
+    return values > values.amax(-1, keepdim=True) * values.shape[-1] * torch.finfo(values.dtype).eps
 
 
 def frechet_distance(x: Any, y: Any) -> Tensor:
@@ -184,7 +224,8 @@ def _weights(weights: Any, n: int, name: str, like: Tensor) -> Tensor:
     (weights,) = numbers(**{name: weights})
     if weights.shape != (n,) or not bool((weights >= 0).all()) or abs(float(weights.sum()) - 1) > 1e-4:
         raise ValueError(f"{name}: weights must be {n} numbers, at least 0, that add up to 1; divide them by their sum")
-    return weights.to(like)
+    weights = weights.to(like)
+    return weights / weights.sum()
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
@@ -192,7 +233,11 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _root(work: Tensor, p: float) -> Tensor:
-    return work if p == 1 else work ** (1 / p)
+    """work^(1/p), with 0 for the derivative at 0, where the work is least."""
+    if p == 1:
+        return work
+    nothing = work == 0
+    return work.masked_fill(nothing, 1.0) ** (1 / p) * ~nothing
 
 
 def _check_power(p: float) -> None:

@@ -20,9 +20,10 @@ import math
 import torch
 from torch import Tensor
 
+from genus.probability.gaussian_forms import LOG_2PI
+
 FAR = 1e100  # stands for infinity: FAR * exp(-FAR) is 0, where inf * 0 is not a number
 NARROW = 1e-3  # widths, and widths times distance from 0, below which the last form is the better one
-LOG_2PI = math.log(2 * math.pi)
 
 
 def log_mass(a: Tensor, b: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from genus.fields import check_count
 from genus.sampling.arguments import seeded
-from genus.sampling.chains import Kernel, start
+from genus.sampling.chains import TransitionKernel, start
 from genus.sampling.density import LogDensity
 from genus.sampling.importance import Weighted
 
@@ -42,7 +42,7 @@ def geometric_path(first: LogDensity, last: LogDensity) -> Path:
 def annealed_importance(
     path: Path,
     x: Tensor,
-    kernel: Kernel,
+    kernel: TransitionKernel,
     betas: int | Sequence[float] | Tensor,
     *,
     log_normaliser: float = 0.0,
@@ -93,7 +93,7 @@ def sandwich(
     path: Path,
     first: Tensor,
     last: Tensor,
-    kernel: Kernel,
+    kernel: TransitionKernel,
     betas: int | Sequence[float] | Tensor,
     *,
     log_normaliser: float = 0.0,

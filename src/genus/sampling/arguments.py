@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.probability.points import numbers
 from genus.randomness import check_seed, randomness
+from genus.spaces.points import numbers
 
 
 def seeded(seed: int | None, stream: str) -> AbstractContextManager[None]:

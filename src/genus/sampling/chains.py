@@ -34,7 +34,8 @@ class State(NamedTuple):
 
 
 Transition: TypeAlias = Callable[[State], tuple[State, Tensor | None]]  # the next state, the acceptance (chains,)
-Kernel: TypeAlias = Callable[[Tensor, LogDensity, float], Tensor]  # x, log p~_beta, beta -> x, one or more steps that leave p_beta
+# x, log p~_beta, beta -> x: one or more steps that leave p_beta as it is
+TransitionKernel: TypeAlias = Callable[[Tensor, LogDensity, float], Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Chains:
     """A run of Markov chains: draws (steps, chains, *shape), and what is known of them.
 
     log_prob (steps, chains): log p~ of the draws, of methods that look at it. acceptance (chains,): mean probability that a
-    move was accepted after warm-up. divergences (chains,): moves of probability zero; of Hamiltonian chains, trajectories
-    that left the surface of constant energy: where there are any, regions may be missing. step_size: as it was after
-    warm-up, of the shape of a point (or of none); pass it on to go on without warm-up.
+    move was accepted after warm-up. divergences (chains,), of Hamiltonian chains: trajectories of probability zero, which left
+    the surface of constant energy: where there are any, regions may be missing. step_size: as it was after warm-up, of the
+    shape of a point (or of none); pass it on to go on without warm-up.
     """
 
     draws: Tensor
@@ -144,9 +145,13 @@ def check_points(x: Tensor, *, real: bool = False) -> None:
 
 @torch.no_grad()
 def run_chains(
-    transition: Transition, state: State, *, num_samples: int, num_warmup: int, thinning: int, tuning: Tuning | None = None
-) -> Chains:
-    """num_warmup steps that are thrown away and tuned in, then num_samples draws, each after `thinning` steps more."""
+    transition: Transition, state: State, *,
+    num_samples: int, num_warmup: int, thinning: int, tuning: Tuning | None = None, trajectories: bool = False,
+) -> Chains:  # fmt: skip
+    """num_warmup steps that are thrown away and tuned in, then num_samples draws, each after `thinning` steps more.
+
+    trajectories: whether a move of probability zero is a divergence; that of any other method may just have left the support.
+    """
     num_samples = check_count("num_samples", num_samples, 1)
     num_warmup, thinning = check_count("num_warmup", num_warmup), check_count("thinning", thinning, 1)
     for _ in range(num_warmup):
@@ -170,4 +175,4 @@ def run_chains(
     if log_prob is None:  # nothing is ever refused
         return Chains(draws)
     step_size = None if tuning is None else tuning.step
-    return Chains(draws, log_prob, accepted / (num_samples * thinning), divergences.long(), step_size)
+    return Chains(draws, log_prob, accepted / (num_samples * thinning), divergences.long() if trajectories else None, step_size)

@@ -75,13 +75,10 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     end: int | None = None,
-    forced: Tensor | None = None,
 ) -> Tensor:
     """Draw tokens (b, at most max_new_tokens) that follow what gave `logits` (b, V); temperature 0 takes the likeliest.
 
-    A stream that has drawn `end` repeats it, and once all have the loop is over. `forced` (b, f) are tokens not to be
-    drawn but taken where they are >= 0. That is how prompts of unequal length run together: read the first
-    min(lengths) tokens at once, and force the rest of the longer ones.
+    A stream that has drawn `end` repeats it, and once all have the loop is over.
     """
     drawn: list[Tensor] = []
     over = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
@@ -89,12 +86,9 @@ def generate(
         if t:
             logits = step(drawn[-1])
         token = logits.argmax(-1) if temperature == 0 else draw(warp(logits, temperature, top_k, top_p))  # (b,)
-        prompt = forced[:, t] if forced is not None and t < forced.shape[1] else None
-        if prompt is not None:
-            token = torch.where(prompt >= 0, prompt, token)
         if end is not None:
             token = token.masked_fill(over, end)
-            over = token == end if prompt is None else (token == end) & (prompt < 0)
+            over = token == end
         drawn.append(token)
         if end is not None and over.all():
             break

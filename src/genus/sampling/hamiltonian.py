@@ -18,7 +18,7 @@ from torch import Tensor
 from genus.fields import check_count
 from genus.sampling.adaptation import Tuning
 from genus.sampling.arguments import seeded
-from genus.sampling.chains import Chains, Kernel, State, check_points, run_chains, start
+from genus.sampling.chains import Chains, State, TransitionKernel, check_points, run_chains, start
 from genus.sampling.density import LogDensity, ValueAndGradient, inner, value_and_gradient
 from genus.sampling.metropolis import accept
 
@@ -48,11 +48,11 @@ def hamiltonian(
         state, both = start(log_density, x), value_and_gradient(log_density)
         return run_chains(
             lambda state: trajectory(both, state, tuning.step, leapfrog_steps), State(x, *both(state.x)),
-            num_samples=num_samples, num_warmup=num_warmup, thinning=thinning, tuning=tuning,
+            num_samples=num_samples, num_warmup=num_warmup, thinning=thinning, tuning=tuning, trajectories=True,
         )  # fmt: skip
 
 
-def hamiltonian_kernel(step_size: float | Tensor, leapfrog_steps: int = 10) -> Kernel:
+def hamiltonian_kernel(step_size: float | Tensor, leapfrog_steps: int = 10) -> TransitionKernel:
     """Of `annealed_importance`: a trajectory, (x, log_density, beta) -> x."""
 
     def kernel(x: Tensor, log_density: LogDensity, beta: float) -> Tensor:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
-from genus.probability.points import numbers
 from genus.sampling.arguments import check_weights, seeded
+from genus.spaces.points import numbers
 
 HALVINGS = 200  # of an interval: to the last bit of draws above 1e-44, and 1e-60 of the interval below
 

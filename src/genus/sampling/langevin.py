@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genus.sampling.adaptation import Tuning
 from genus.sampling.arguments import check_positive, seeded
-from genus.sampling.chains import Chains, Kernel, State, check_points, run_chains, start
+from genus.sampling.chains import Chains, State, TransitionKernel, check_points, run_chains, start
 from genus.sampling.density import LogDensity, Score, ValueAndGradient, inner, value_and_gradient
 from genus.sampling.metropolis import accept
 
@@ -76,7 +76,7 @@ def unadjusted_langevin(
         return run_chains(transition, State(x), num_samples=num_samples, num_warmup=num_warmup, thinning=thinning)
 
 
-def langevin_kernel(step_size: float | Tensor) -> Kernel:
+def langevin_kernel(step_size: float | Tensor) -> TransitionKernel:
     """Of `annealed_importance`: a step of MALA, (x, log_density, beta) -> x."""
 
     def kernel(x: Tensor, log_density: LogDensity, beta: float) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from genus.sampling.adaptation import Tuning
 from genus.sampling.arguments import seeded
-from genus.sampling.chains import Chains, Kernel, State, check_points, run_chains, start
+from genus.sampling.chains import Chains, State, TransitionKernel, check_points, run_chains, start
 from genus.sampling.density import LogDensity, over
 
 Move: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor | float]]  # x -> x', log q(x | x') - log q(x' | x)
@@ -75,7 +75,7 @@ def metropolis_hastings(
         return run_chains(transition, start(log_density, x), num_samples=num_samples, num_warmup=num_warmup, thinning=thinning)
 
 
-def random_walk_kernel(step_size: float | Tensor) -> Kernel:
+def random_walk_kernel(step_size: float | Tensor) -> TransitionKernel:
     """Of `annealed_importance`: a step of the random walk, (x, log_density, beta) -> x."""
 
     def kernel(x: Tensor, log_density: LogDensity, beta: float) -> Tensor:

@@ -66,8 +66,11 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
     def token_log_probs(self, tokens: Tensor, g: Tensor | None) -> Tensor:
         """log p(x_t | x_<t) for tokens (n, L): (n, L)."""
         start = tokens.new_full((len(tokens), 1), self.n_symbols)
-        logits = self.network.slide(torch.cat([start, tokens[:, :-1]], 1), g)[..., : self.n_symbols]
-        return -torch.nn.functional.cross_entropy(logits.float().mT, tokens, reduction="none")
+
+        def log_prob(logits: Tensor, token: Tensor) -> Tensor:
+            return -torch.nn.functional.cross_entropy(logits[..., : self.n_symbols].float().mT, token, reduction="none")
+
+        return self.network.slide(log_prob, torch.cat([start, tokens[:, :-1]], 1), tokens, g)
 
     def log_prob_of(self, x: Encoded, g: Tensor | None) -> Tensor:
         if isinstance(x, Ragged):

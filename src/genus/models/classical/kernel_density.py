@@ -14,7 +14,7 @@ from genus.learning import LearnsByMemory
 from genus.model import CanSample, Completes, HasDensity
 from genus.probability.gaussians import regress
 from genus.probability.missing import holes, patterns
-from genus.probability.smoothing_kernels import IN_MEMORY, Kernel
+from genus.probability.smoothing_kernels import IN_MEMORY, SmoothingKernel
 from genus.sampling.inverse_cdf import discrete
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 from genus.spaces.arrays import holds_missing
@@ -29,7 +29,7 @@ Width = Annotated[float, Between(1e-12)]
 class Bumps(NamedTuple):
     """n bumps on some of the coordinates: their centres (n, dims) and points u = root^-1 (z - centre) in units of a bump."""
 
-    kernel: Kernel
+    kernel: SmoothingKernel
     points: Tensor
     centre: Tensor
     root: Tensor  # lower triangular (dims, dims), or (dims,) for a diagonal
@@ -45,7 +45,7 @@ class Bumps(NamedTuple):
     def as_gaussian(self) -> Bumps:
         """Gaussian ones of the same covariance, which reach everywhere."""
         spread = math.sqrt(self.kernel.variance)
-        return Bumps(Kernel(self.kernel.dims, None), self.points / spread, self.centre, self.root * spread)
+        return Bumps(SmoothingKernel(self.kernel.dims, None), self.points / spread, self.centre, self.root * spread)
 
     def whiten(self, z: Tensor) -> Tensor:
         centred = z - self.centre.to(z)
@@ -204,7 +204,7 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
         return super().flaw() or (None if sound else "points must be at least two, and bandwidths above 0")
 
     def _bumps(self) -> Bumps:
-        return Bumps(Kernel.named(self.kernel, len(self.centre), self.product), self.points, self.centre, self.root)
+        return Bumps(SmoothingKernel.named(self.kernel, len(self.centre), self.product), self.points, self.centre, self.root)
 
     def _spread(self, centred: Tensor) -> Tensor:
         """S^1/2, of points (n, d) with mean zero."""
