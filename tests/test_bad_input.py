@@ -16,9 +16,9 @@ import zoo
 from zoo import Case, cases
 
 import genus
-from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture
+from genus import GPT, VAE, Dataset, Gaussian, GaussianMixture, KernelDensity
 from genus.data import examples_of
-from genus.fields import fields_of
+from genus.fields import check_count, fields_of
 from genus.learning import LearnsByEM, LearnsByGradient, LearnsByMemory, LearnsInClosedForm
 from genus.model import Classifies, HasLikelihood
 from genus.registry import model_classes
@@ -268,6 +268,18 @@ def test_a_typo_in_a_hyper_parameter_is_named(name):
             cls(**{field + "z": 1})
     with pytest.raises(TypeError):
         cls(3)  # keyword-only
+
+
+def test_an_array_where_a_number_belongs():
+    for several in (np.array([1.0, 2.0]), torch.tensor([1.0, 2.0])):
+        with pytest.raises(TypeError, match="bandwidth must be a number or one of 'scott'"):
+            KernelDensity(bandwidth=several)
+    for value in (np.array([1, 2]), np.array(2.5), torch.tensor([1, 2]), torch.tensor(2.5)):
+        with pytest.raises(TypeError, match="n_components must be a whole number"):
+            GaussianMixture(n_components=value)
+        with pytest.raises(ValueError, match="must be a whole number, at least 0"):
+            check_count("n", value)
+    assert GaussianMixture(n_components=torch.tensor(3)).n_components == GaussianMixture(n_components=np.int64(3)).n_components == 3
 
 
 def test_several_parameters_are_set_together_or_not_at_all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -88,6 +89,22 @@ def test_equal_to_scikit_learn(ours, theirs, data, request):
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-9)
     np.testing.assert_array_equal(ours.classes_, theirs.classes_)
+
+
+@pytest.mark.parametrize("form", [np.asarray, lambda X: pd.DataFrame(X, columns=["a", "b"])], ids=["array", "table"])
+def test_few_rows_and_tight_ones_have_the_variances_of_the_formula(form):
+    from sklearn.naive_bayes import GaussianNB
+
+    make = np.random.default_rng(0)
+    X = np.concatenate([make.normal(size=(40, 2)), 3 + 1e-4 * make.normal(size=(4, 2))])
+    y = np.repeat([0, 1, 2], [2, 38, 4])
+    model, peer = NaiveBayes().fit(form(X), y, progress=False), GaussianNB().fit(X, y)
+    points = np.concatenate([X, make.normal(size=(200, 2))])
+    np.testing.assert_allclose(model.predict_proba(form(points)), peer.predict_proba(points), atol=1e-9)
+    single = NaiveBayes().fit(X.astype(np.float32), y, progress=False)
+    np.testing.assert_allclose(single.predict_proba(points), peer.predict_proba(points), atol=1e-3)
+    constant = NaiveBayes(var_smoothing=0.0).fit(np.where((y == 1)[:, None], X, 1.0), y, progress=False)
+    assert np.isfinite(constant.predict_proba(points)).all()
 
 
 def test_equal_to_scikit_learn_on_bits_and_categories():
@@ -236,15 +253,28 @@ def test_learning_with_missing_values_is_em_of_each_class(iris):
     naive = fitted(NaiveBayes, holed, y)
     for code, c in enumerate(model.classes):
         alone = genus.GaussianMixture(n_components=1, tol=0.0, support=0.0, max_iter=60)
-        alone = zoo.quickly(alone, holed[torch.from_numpy(y == c)])
-        given = [c] * len(X)
-        torch.testing.assert_close(
-            model.log_likelihood(holed, given=given).nats, alone.log_likelihood(holed).nats, atol=2e-5, rtol=1e-5
-        )
-        location, scale = naive.space.location_scale
         own = holed[torch.from_numpy(y == c)]
+        alone = zoo.quickly(alone, own)
+        told = model.log_likelihood(own, given=[c] * len(own)).nats
+        torch.testing.assert_close(told, alone.log_likelihood(own).nats, atol=1e-4, rtol=0)
+        location, scale = naive.space.location_scale
         torch.testing.assert_close(naive.components.means[code] * scale + location, own.nanmean(0), atol=1e-6, rtol=0)
     assert model.accuracy(holed, given=y) > 0.9 and not model.complete(holed).isnan().any()
+
+
+def test_passes_go_on_until_they_gain_nothing(iris):
+    X, y = iris
+    holed = np.where(np.random.default_rng(0).random(X.shape) < 0.5, np.nan, X)
+
+    def score(**options):
+        return fitted(LinearDiscriminant, holed, y, **options).joint_log_likelihood(holed, given=y).mean
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        settled = score()
+    with pytest.warns(UserWarning, match="LinearDiscriminant stopped after max_iter=30 before gains.*raise max_iter"):
+        early = score(max_iter=30)
+    assert early < settled - 1e-4 and settled == pytest.approx(score(max_iter=1000), abs=2e-5)
 
 
 def test_ledoit_wolf_needs_complete_rows(iris):

@@ -239,6 +239,39 @@ def test_the_likelihood_never_falls(emission, series):
     assert all(later > earlier - 1e-6 for earlier, later in itertools.pairwise(values)) and values[-1] > values[0] + 1
 
 
+@pytest.mark.parametrize("emission", ["gaussian", "mixture"])
+def test_em_with_a_strong_prior_ends_where_the_posterior_does(emission, series):
+    def climbed(**options):
+        model = fit(HiddenMarkov(n_states=3, emission=emission, smoothing=5.0, support=0.0, **options), series)
+        return model.log_likelihood(series).total + model.log_prior()
+
+    assert climbed() == pytest.approx(climbed(max_iter=400, tol=0.0), abs=0.02)
+
+
+def test_symbols_have_a_prior_too():
+    make = np.random.default_rng(0)
+    texts = ["".join(make.choice(list("abcd"), p=[0.4, 0.4, 0.1, 0.1], size=8)) for _ in range(20)]
+    one = fit(HiddenMarkov(n_states=2, smoothing=5.0, max_iter=1000), texts)
+    probabilities = [one.start_probabilities, one.transition_matrix, one.emissions.probabilities]
+    assert one.log_prior() == pytest.approx(5 * sum(float(p.log().sum()) for p in probabilities))
+    more = fit(HiddenMarkov(n_states=2, smoothing=5.0, max_iter=1000, tol=0.0), texts)
+    gain = more.log_likelihood(texts).total + more.log_prior() - one.log_likelihood(texts).total - one.log_prior()
+    assert gain < 0.01
+
+
+def test_few_items_hold_up_a_state_as_support_says(series):
+    narrow, wide = (
+        float(fit(HiddenMarkov(n_states=12, support=support), series).emissions.covariances.det().amin()) for support in (0.0, 10.0)
+    )
+    assert narrow < 0.3 * wide
+
+
+def test_more_symbols_than_memory_holds_are_refused():
+    codes = np.random.default_rng(0).integers(0, 10**9, (20, 2))
+    with pytest.raises(ValueError, match=r"2 distributions over \d+ values each make a table of more than.*number those 0, 1, 2"):
+        HiddenMarkov(n_states=2).fit(codes)
+
+
 def test_the_states_of_well_kept_clusters_are_found(series):
     model = fit(HiddenMarkov(n_states=3), series)
     location, scale = model.space.item.location_scale

@@ -550,6 +550,25 @@ def test_a_forecast_after_nothing_is_where_series_begin():
             verb([])
 
 
+def test_fewer_items_than_numbers_in_the_state_have_a_shortest_solution():
+    for seed in range(8):
+        x = torch.randn(4, 3, generator=zoo.draws(seed), dtype=torch.float64)
+        model = zoo.quickly(LinearDynamicalSystem(latent_dim=5, max_iter=30), [x], seed=seed)
+        assert bool(model.log_likelihood([x]).nats.isfinite().all()) and model.flaw() is None
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("x", [torch.randn(5, 12, generator=zoo.draws()), IRIS[:40].repeat(1, 2), IRIS[:6].repeat(3, 1)])
+def test_a_component_without_variance_is_told_of(x, kind):
+    model = GaussianMixture(n_components=4, covariance_type=kind, covariance_floor=0.0, support=0.0)
+    try:
+        zoo.quickly(model, x)
+    except ValueError as error:
+        assert "a component collapsed" in str(error) and "use a covariance_floor above 0" in str(error)
+    else:
+        assert bool(model.log_likelihood(x).nats.isfinite().all())
+
+
 def test_the_criteria_choose_the_state_that_made_the_data():
     make, x = zoo.draws(3), []
     for _ in range(8):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -398,6 +399,17 @@ def test_a_strangers_parameters_are_checked(space):
     assert "must add up" in model.flaw() or "add up to one" in model.flaw()
     model.weights[0] = -1
     assert "weights" in model.flaw()
+
+
+def test_a_strangers_vocabulary_costs_nothing_before_shapes_are_compared():
+    with torch.device("meta"):
+        components_for(Tokens(3, length=1), 2)  # the first time the device costs something itself
+        tracemalloc.start()
+        parts = components_for(Tokens(30_000_000, length=1), 2)
+    assert tracemalloc.get_traced_memory()[1] < 1e6 and parts.probabilities.shape == (2, 30_000_000)
+    tracemalloc.stop()
+    for model, space in ((genus.Mixture(), Tokens(30_000_000, length=2)), (genus.NaiveBayes(), Binary((10**9,)))):
+        assert "make a table of more than" in model.refuses(space)
 
 
 @pytest.mark.parametrize("missing", [False, True])

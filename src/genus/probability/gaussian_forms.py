@@ -21,6 +21,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 TILE_BYTES = 8 << 20  # of features at a time: they are written and read twice while they are in the cache
 WORST_ERROR = {torch.float32: 1e-3, torch.float64: 1e-8}  # nats a row that the expanded form may lose
 LOG_2PI = math.log(2 * math.pi)
+COLLAPSED = "a component collapsed onto points that leave some direction without variance; use a covariance_floor above 0"
 
 
 def choose_form(x: Tensor, log_weights: Tensor | None, means: Tensor, covariances: Tensor, kind: Kind) -> "Expanded | Centred":
@@ -30,6 +31,8 @@ def choose_form(x: Tensor, log_weights: Tensor | None, means: Tensor, covariance
         return Centred(torch.float64, log_weights, means, covariances, kind)
     narrowest = torch.linalg.eigvalsh(covariances).amin() if kind in ("full", "tied") else covariances.amin()
     farthest = max(float(torch.linalg.vector_norm(points, dim=1).amax()) for points in (x, means))
+    if narrowest <= 0:
+        raise ValueError(COLLAPSED)
     amplification = farthest**2 / float(narrowest)
     for dtype in dict.fromkeys((x.dtype, torch.float64)):
         if amplification * torch.finfo(dtype).eps < WORST_ERROR.get(dtype, 0):
@@ -50,7 +53,7 @@ class Expanded:
         (K, d), self.kind, self.d, self.dtype = means.shape, kind, means.shape[1], dtype
         means, covariances = means.double(), covariances.double()
         if kind in ("full", "tied"):
-            factor = torch.linalg.cholesky(covariances)
+            factor = _root(covariances)
             precision = torch.cholesky_inverse(factor)  # (K, d, d) or (d, d)
             log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
             linear = (precision @ means[..., None])[..., 0]  # (K, d)
@@ -177,10 +180,17 @@ class Centred:
 def factorise(covariances: Tensor, kind: Kind, d: int) -> tuple[Tensor, Tensor]:
     """A square root of each covariance, in its shape ((K, d) if spherical), and log det, (K,) or (1,) if tied."""
     if kind in ("full", "tied"):
-        factor = torch.linalg.cholesky(covariances)
+        factor = _root(covariances)
         return factor, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).reshape(-1)
     factor = (covariances if kind == "diag" else covariances[:, None].expand(-1, d)).sqrt()
     return factor, 2 * factor.log().sum(1)
+
+
+def _root(covariances: Tensor) -> Tensor:
+    try:
+        return torch.linalg.cholesky(covariances)
+    except torch.linalg.LinAlgError:
+        raise ValueError(COLLAPSED) from None
 
 
 def shift_statistics(statistics: Statistics, by: Tensor, kind: Kind) -> Statistics:

@@ -63,13 +63,13 @@ class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
         self.covariances = covariances
 
     def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
-        return self.over_classes(self._joint_density(z), g)
+        return self.over_classes(self.joint(z), g)
 
     def class_log_prob(self, x: Tensor) -> Tensor:
         """log p(x, y = c) (n, C); a whole number is read at the middle of its cell [x, x + 1)."""
         real = x.reshape(len(x), -1).to(self.dtype) + self.fitted_space.integer_coordinates.to(x.device) / 2
         z, log_det = self.fitted_space.standardise(real)
-        return self._joint_density(z) + log_det[:, None]
+        return self.joint(z) + log_det[:, None]
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
         which = self.draw_classes(n, g)
@@ -89,7 +89,7 @@ class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
         """Of the classes: log weights, means, covariances, kind."""
         return self.prior.log(), self.means, self.covariances, self.kind
 
-    def _joint_density(self, z: Tensor) -> Tensor:
+    def joint(self, z: Tensor) -> Tensor:
         """log pi_c N(z; c), (n, C)."""
         score = gaussians.log_density if torch.is_grad_enabled() else gaussians.quick_log_density
         return (self.prior.log()[:, None] + score(z, self.means, self.covariances, self.kind)).T

@@ -14,7 +14,7 @@ from genus.fields import Count, NonNegative
 from genus.learning import LearnsByEM
 from genus.learning.lengths import KeepsLengths
 from genus.model import CanGenerate, Completes, CountsParameters, Decoding, Forecasts, HasLogProb
-from genus.probability.components import CategoricalComponents, ColumnComponents, Components, GaussianComponents
+from genus.probability.components import CategoricalComponents, ColumnComponents, Components, GaussianComponents, too_many
 from genus.probability.components.mixture import MixtureComponents
 from genus.probability.forward_backward import (
     Chain,
@@ -77,6 +77,7 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
     n_components: Count = 3  # parts of the mixture of a state, where emission is "mixture"
     covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # of Gaussian emissions
     covariance_floor: NonNegative = 1e-6  # least variance of a Gaussian emission, as a share of the data's own
+    support: NonNegative = 1.0  # how strongly a Gaussian emission of few items is kept from collapsing; 0 is not at all
     smoothing: NonNegative = 0.01  # pseudo-counts added to every start, transition and symbol
 
     start_probabilities: Tensor  # (K,)
@@ -92,14 +93,17 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
             return f"it has no emissions for items of {item!r}; pass numbers, zeros and ones, tokens or DataFrames"
         if self.emission not in ("auto", "mixture", _natural(item)):
             return f"emission={self.emission!r} does not fit items of {item!r}; use emission={_natural(item)!r}, or 'auto'"
-        return item.complaint()
+        symbol = Tokens(item.n_symbols) if isinstance(item, Tokens) else item
+        parts = self.n_components if self.emission == "mixture" else 1
+        return too_many(symbol, self.n_states * parts) or item.complaint()
 
     def build(self, space: Space) -> None:
         super().build(space)
         K, even = self.n_states, torch.full((self.n_states,), 1 / self.n_states, dtype=torch.float64)
         self.register_buffer("start_probabilities", even)
         self.register_buffer("transition_matrix", even.repeat(K, 1))
-        make = partial(_emissions, space, self.covariance_type, self.covariance_floor, self.smoothing)
+        gaussian = self.covariance_type, self.covariance_floor, self.support
+        make = partial(_emissions, space, gaussian, self.smoothing)
         self.emissions: Components = MixtureComponents(make, K, self.n_components) if self.emission == "mixture" else make(K)
 
     def flaw(self) -> str | None:
@@ -157,6 +161,10 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
     def maximise(self, statistics: dict[str, Tensor]) -> None:
         self._set_chain(statistics["start"] + self.smoothing, statistics["transitions"] + self.smoothing)
         self.emissions.maximise({n.removeprefix("emissions."): s for n, s in statistics.items() if n.startswith("emissions.")})
+
+    def log_prior(self) -> float:
+        chain = sum(torch.xlogy(self.smoothing, p).sum() for p in self.chain)
+        return float(chain + self.emissions.log_prior())
 
     def _set_chain(self, start: Tensor, transitions: Tensor) -> None:
         self.start_probabilities = start / start.sum()
@@ -293,12 +301,12 @@ def _natural(item: Space) -> str:
     return "categorical" if isinstance(item, Tokens) else "columns"
 
 
-def _emissions(space: Space, kind: Any, floor: float, smoothing: float, n: int) -> Components:
+def _emissions(space: Space, gaussian: tuple[Any, float, float], smoothing: float, n: int) -> Components:
     """n distributions over one item of the space."""
     if isinstance(space, Tokens):
         return CategoricalComponents(space, n, smoothing)
     item = space.item  # type: ignore[attr-defined]
-    return GaussianComponents(item, n, kind, floor) if _natural(item) == "gaussian" else ColumnComponents(item, n, smoothing)
+    return GaussianComponents(item, n, *gaussian) if _natural(item) == "gaussian" else ColumnComponents(item, n, smoothing)
 
 
 def _ragged(x: Encoded) -> Ragged:

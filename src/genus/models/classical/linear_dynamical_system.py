@@ -20,6 +20,7 @@ from genus.spaces import Encoded, Ragged, Sequence, Space
 
 FLOOR = 1e-6  # least variance of noise and of states, as a share of the data's own
 START_NOISE = 0.5  # least noise at the start, as a share of the data's variance: EM lowers it quickly and raises it slowly
+LEAST_SHARE = 1e-12  # of the greatest eigenvalue of sums of squares: one below is rounding
 TILE = 2**22  # numbers of a tile of sequences that are filtered side by side
 
 
@@ -146,9 +147,9 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, CountsParameters, HasLogPr
         known = (self.latent_dim / s["starts"]).clamp(max=1).square()
         self.spread = _at_least(s["start_second"] / s["starts"] - self.start[:, None] * self.start, eye * known.clamp(min=FLOOR))
         if s["steps"] > 0:
-            self.transition = torch.linalg.solve(s["from"], s["across"].mT).mT.contiguous()
+            self.transition = _least_squares(s["from"], s["across"].mT).mT.contiguous()
             self.innovation = _at_least((s["to"] - self.transition @ s["across"].mT) / s["steps"], eye * FLOOR)
-        coefficients = torch.linalg.solve(s["design"], s["response"])  # (d, k + 1): each column on [z, 1]
+        coefficients = _least_squares(s["design"], s["response"][..., None])[..., 0]  # (d, k + 1): each column on [z, 1]
         self.emission, self.offset = coefficients[:, :-1].contiguous(), coefficients[:, -1].contiguous()
         self.noise = ((s["square"] - (coefficients * s["response"]).sum(1)) / s["seen"]).clamp(min=FLOOR)
 
@@ -216,7 +217,9 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, CountsParameters, HasLogPr
         return k * (k + 1) + k + d * k + 2 * d
 
     def flaw(self) -> str | None:
-        noiseless = None if bool((self.noise > 0).all()) else "noise must be above 0"
+        signal = ((self.emission @ self.spread) * self.emission).sum(1)  # (d,) variance of C z_1
+        sound = bool((self.noise > 0).all() and (signal < self.noise / LEAST_SHARE).all())
+        noiseless = None if sound else "noise must be above 0, and no rounding error beside what emission shows of the states"
         return super().flaw() or noiseless or gaussians.flaw(torch.stack([self.innovation, self.spread]), "full")
 
     # -- shapes ---------------------------------------------------------------------------------------------------
@@ -287,3 +290,8 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, CountsParameters, HasLogPr
 
 def _at_least(covariance: Tensor, floor: Tensor) -> Tensor:
     return gaussians.raise_to(covariance, floor, FLOOR)
+
+
+def _least_squares(gram: Tensor, response: Tensor) -> Tensor:
+    """b of gram b = response, (..., k, columns); where few items leave it open, the shortest."""
+    return torch.linalg.pinv(gram, rtol=LEAST_SHARE, hermitian=True) @ response

@@ -10,7 +10,7 @@ from torch import Tensor
 from genus.fields import Count, NonNegative
 from genus.learning import MixtureModel
 from genus.model import HasLogProb
-from genus.probability.components import components_for
+from genus.probability.components import components_for, too_many
 from genus.probability.gaussians import normalise_
 from genus.spaces import Binary, Encoded, Reals, Space, Table, Tokens
 
@@ -41,7 +41,7 @@ class Mixture(MixtureModel, HasLogProb):
             return reason
         if space.ragged:
             return "its points must have one length; pass tokens of one length, or use a model of sequences"
-        return space.complaint()
+        return too_many(space, self.n_components) or space.complaint()
 
     def build(self, space: Space) -> None:
         super().build(space)

@@ -11,9 +11,11 @@ from genus.fields import NonNegative
 from genus.learning import LearnsFromLabels
 from genus.learning.labelled import Labelled
 from genus.model import Completes, HasLogProb
-from genus.probability.components import ColumnComponents, components_for
+from genus.probability.components import ColumnComponents, components_for, too_many
 from genus.probability.statistics import Statistics
 from genus.spaces import Binary, Encoded, Reals, Space, Table, Tokens
+
+FLOOR = 1e-12  # least variance, as a share of the data's own: only without var_smoothing is there one as small
 
 
 class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
@@ -42,11 +44,11 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
             return reason
         if space.ragged:
             return f"it takes points of one size, but this is {space!r}; cut them to one length"
-        return space.complaint()
+        return too_many(space, 1 if self.given_space is None else self.n_classes) or space.complaint()
 
     def build(self, space: Space) -> None:
         super().build(space)
-        self.components = components_for(space, self.n_classes, smoothing=0)
+        self.components = components_for(space, self.n_classes, smoothing=0, floor=FLOOR)
 
     def hides(self, space: Space, missing: bool) -> bool:
         if isinstance(self.components, ColumnComponents):  # a missing cell only leaves the sums of its column
@@ -55,6 +57,7 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
 
     def coordinates(self, x: Any, g: Tensor | None, dtype: torch.dtype) -> Labelled:
         assert g is not None
+        x = x.double() if x.is_floating_point() else x  # in single precision a narrow class loses its variance
         return Labelled(self.components.coordinates(x), g.argmax(1))
 
     def class_statistics(self, z: Tensor, membership: Tensor) -> Statistics:
@@ -70,8 +73,10 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
         self.components.maximise(statistics)
 
     def class_log_prob(self, x: Any) -> Tensor:
-        z = self.components.coordinates(x)
-        return (self.prior.log()[:, None] + self.components.log_prob(z.double())).T
+        return self.joint(self.components.coordinates(x).double())
+
+    def joint(self, z: Tensor) -> Tensor:
+        return (self.prior.log()[:, None] + self.components.log_prob(z)).T
 
     def log_prob_of(self, x: Any, g: Tensor | None) -> Tensor:
         return self.over_classes(self.class_log_prob(x), g)

@@ -46,6 +46,9 @@ class CategoricalComponents(Components):
         alive = counts.sum(1, keepdim=True) > 0
         self.probabilities = torch.where(alive, _normalised(counts), self.probabilities)
 
+    def log_prior(self) -> Tensor:
+        return torch.xlogy(self.smoothing, self.probabilities).sum()
+
     def draw(self, which: Tensor) -> Encoded:
         return draw_levels(self.probabilities, which)
 

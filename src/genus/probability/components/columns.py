@@ -7,10 +7,9 @@
     whole numbers                         a real one seen through cells: P(x) = F((x + 1 - m_k) / s_k) - F((x - m_k) / s_k)
 
 The cells of the least and of the greatest value of a table's column reach to infinity, so that the probabilities add up
-to one over the values there are. Of an end's probability a billionth, BEYOND, is left to the values beyond it that were
-never seen: BEYOND / (d (d + 1)) to the one at distance d. The real number behind a whole one is hidden, and its
-moments E[y | x, k], E[y^2 | x, k] are those of a truncated normal: EM needs no more (grouped data: Dempster, Laird &
-Rubin 1977, section 4.2).
+to one over the values there are; of the values beyond, `genus.probability.beyond` speaks. The real number behind a whole
+one is hidden, and its moments E[y | x, k], E[y^2 | x, k] are those of a truncated normal: EM needs no more (grouped data:
+Dempster, Laird & Rubin 1977, section 4.2).
 
 A whole number takes few values, so that its column is a table of log-probabilities like a category's: points look up
 what they hold, and leave their responsibilities at the same places. Where every component is much wider than the cells,
@@ -27,6 +26,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, one_hot
 
 from genus.probability import truncated_normal
+from genus.probability.beyond import log_beyond
 from genus.probability.components.categorical import draw_levels
 from genus.probability.components.component import Components, posterior
 from genus.probability.gaussian_forms import LOG_2PI
@@ -37,8 +37,6 @@ from genus.spaces import Binary, Reals, Space, Table, Tokens
 from genus.spaces.arrays import probability_flaw
 from genus.spaces.table import Column
 
-LEAST_VARIANCE = 1e-6  # of a column of real numbers, as a share of the data's own
-BEYOND = 1e-9  # share of the probability of a whole column's least and greatest value that is left to those beyond
 LEAST_CELLS = 0.1  # standard deviation of a whole number, in cells: one no narrower already holds all but 1e-6
 PRIOR_POINTS = 3  # that keep a component from being narrow: d + 2 in one dimension, as Fraley & Raftery 2007 have it
 FEW = 1000  # values of a column that are all kept at hand; of more, those that occur
@@ -52,23 +50,27 @@ class ColumnComponents(Components):
     probabilities (K, levels of all discrete columns side by side); means and variances (K, numeric columns), standardised,
     those of real numbers first. `smoothing` is the weight, in points, of a prior on every column of every component:
     spread evenly over the levels of a discrete one, at the variance 1 / K^2 of the data's for a numeric one; 0 is maximum
-    likelihood.
+    likelihood. `floor` is the least variance of a column of real numbers, as a share of the data's own.
     """
 
     probabilities: Tensor
     means: Tensor
     variances: Tensor
 
-    def __init__(self, space: Binary | Tokens | Table | Reals, n_components: int, smoothing: float = 1.0) -> None:
+    def __init__(
+        self, space: Binary | Tokens | Table | Reals, n_components: int, smoothing: float = 1.0, floor: float = 1e-6
+    ) -> None:
         super().__init__(space, n_components)
-        self.smoothing, self.columns = smoothing, _columns_of(space)
+        self.smoothing, self.floor, self.columns = smoothing, floor, _columns_of(space)
         self.continuous = [i for i, c in enumerate(self.columns) if c.kind == "continuous"]
         self.whole = [i for i, c in enumerate(self.columns) if c.kind == "integer"]
         self.discrete = [i for i, c in enumerate(self.columns) if not c.numeric]
         self.levels = [self.columns[i].n_values for i in self.discrete]
-        even = [1 / n for n in self.levels for _ in range(n)]
+        probabilities = torch.ones(n_components, sum(self.levels), dtype=torch.float64)
+        for column, n in zip(probabilities.split(self.levels, 1), self.levels, strict=False):
+            column /= n
         numeric = len(self.continuous) + len(self.whole)
-        self.register_buffer("probabilities", torch.tensor(even, dtype=torch.float64).repeat(n_components, 1))
+        self.register_buffer("probabilities", probabilities)
         self.register_buffer("means", torch.zeros(n_components, numeric, dtype=torch.float64))
         self.register_buffer("variances", torch.ones(n_components, numeric, dtype=torch.float64))
 
@@ -108,7 +110,7 @@ class ColumnComponents(Components):
     def _log_beyond(self, z: Tensor) -> list[Tensor]:
         """What a value beyond the ends of its column has less than the end, (n,), of each column that has some."""
         distances = [(z[:, i] - self._inside(z[:, i], i)).abs().nan_to_num(0.0) for i in self.whole]
-        return [-(d.clamp(min=1).log() + d.log1p() - math.log(BEYOND)).where(d > 0, 0) for d in distances if bool(d.any())]
+        return [log_beyond(d) for d in distances if bool(d.any())]
 
     def _smooth_log_prob(self, y: Tensor, i: int, j: int) -> Tensor:
         """Of standardised y (n,), (K, n): a density, or the mass of a cell much narrower than all components."""
@@ -149,7 +151,7 @@ class ColumnComponents(Components):
         squares = statistics["second"] - 2 * self.means * first + seen * self.means.square()
         variances = (squares + self.smoothing / self.n_components**2) / (seen + self.smoothing).clamp(min=1e-9)
         cells = [(LEAST_CELLS / self._units(i)[1]) ** 2 for i in self.whole]
-        floor = self.means.new_tensor([LEAST_VARIANCE] * len(self.continuous) + cells)
+        floor = self.means.new_tensor([self.floor] * len(self.continuous) + cells)
         self.variances = torch.where(alive, variances, self.variances).maximum(floor)
 
     def _frequencies(self, count: Tensor) -> Tensor:
@@ -164,7 +166,8 @@ class ColumnComponents(Components):
     def log_prior(self) -> Tensor:
         if self.smoothing == 0:
             return self.means.new_zeros(())
-        weight = self.means.new_tensor([self.smoothing / n for n in self.levels for _ in range(n)])
+        levels = torch.tensor(self.levels, dtype=torch.int64, device=self.means.device)
+        weight = self.smoothing / levels.repeat_interleave(levels)
         narrow = self.variances.log() + 1 / (self.n_components**2 * self.variances)
         return (self.probabilities.log() * weight).sum() - 0.5 * self.smoothing * narrow.sum()
 
@@ -313,5 +316,5 @@ def _columns_of(space: Space) -> Sequence[Column]:
         return space.columns
     if isinstance(space, Reals):  # whole numbers without ends but their dtype's
         return [Column(i, "integer", "int64", low=space.ends[0], high=space.ends[1]) for i in range(space.dims)]
-    levels = tuple(range(space.levels))  # type: ignore[attr-defined]
-    return [Column(i, "categorical", "int64", levels) for i in range(space.dims)]
+    levels = range(space.levels)  # type: ignore[attr-defined]
+    return [Column(i, "categorical", "int64", levels) for i in range(space.dims)]  # type: ignore[arg-type]

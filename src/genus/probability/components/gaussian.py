@@ -19,15 +19,16 @@ class GaussianComponents(Components):
     """K Gaussians in the standardised coordinates of a space of real numbers; `kind` as in scikit-learn's covariance_type.
 
     means (K, d); covariances (K, d, d) if full, (d, d) if tied, (K, d) if diag, (K,) if spherical. No variance falls
-    below `floor` (a share of the data's own), and few points do not make a narrow component (`gaussians.maximise`).
+    below `floor` (a share of the data's own), and few points do not make a narrow component but where `support` is 0
+    (`gaussians.maximise`).
     """
 
     means: Tensor
     covariances: Tensor
 
-    def __init__(self, space: Space, n_components: int, kind: Kind = "full", floor: float = 1e-6) -> None:
+    def __init__(self, space: Space, n_components: int, kind: Kind = "full", floor: float = 1e-6, support: float = 1.0) -> None:
         super().__init__(space, n_components)
-        self.kind, self.floor = kind, floor
+        self.kind, self.floor, self.support = kind, floor, support
         means, covariances = gaussians.standard(n_components, space.dims, kind)
         self.register_buffer("means", means)
         self.register_buffer("covariances", covariances)
@@ -41,7 +42,9 @@ class GaussianComponents(Components):
         """Start from some points (n, d): k-means++ and short runs of a mixture. Raises ValueError for fewer points than K."""
         if len(z) < self.n_components:
             raise ValueError(f"{self.n_components} components, but the data have {len(z)} points; use fewer components")
-        _, self.means, self.covariances = gaussians.initial_parameters(z, self.n_components, self.kind, floor=self.floor)
+        _, self.means, self.covariances = gaussians.initial_parameters(
+            z, self.n_components, self.kind, floor=self.floor, support=self.support
+        )
 
     def log_prob(self, z: Tensor) -> Tensor:
         score = gaussians.log_density if torch.is_grad_enabled() else gaussians.quick_log_density
@@ -55,7 +58,7 @@ class GaussianComponents(Components):
     def maximise(self, statistics: Statistics) -> None:
         alive = statistics["count"] >= DEAD  # (K,)
         of_each = {name: s if name == "second" and self.kind == "tied" else s[alive] for name, s in statistics.items()}
-        _, means, covariances = gaussians.maximise(of_each, self.kind, self.floor)
+        _, means, covariances = gaussians.maximise(of_each, self.kind, self.floor, self.support)
         self.means = self.means.index_put((alive,), means)
         self.covariances = covariances if self.kind == "tied" else self.covariances.index_put((alive,), covariances)
 

@@ -57,6 +57,9 @@ class MixtureComponents(Components):
         self.weights = torch.where(total > 0, count / total.clamp(min=torch.finfo(count.dtype).tiny), self.weights)
         self.parts.maximise({name: sums for name, sums in statistics.items() if name != "part"})
 
+    def log_prior(self) -> Tensor:
+        return self.parts.log_prior()
+
     def draw(self, which: Tensor) -> Encoded:
         part = torch.multinomial(self.weights[which], 1)[:, 0]
         return self.parts.draw(self.weights.shape[1] * which + part)
