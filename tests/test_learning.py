@@ -158,7 +158,7 @@ def test_validation_changes_nothing_of_the_path(tmp_path):
 
 
 def test_the_average_follows_the_parameters(monkeypatch):
-    """Against the recursion written out, at steps 16, 32 and the last: a <- a + (1 - d^k)(p - a), k steps since the
+    """Against the recursion written out, at steps 8, 16, 24 and the last: a <- a + (1 - d^k)(p - a), k steps since the
     last time, d = min(decay, (1 + t) / (10 + t))."""
     starts, visits = [], []
 
@@ -169,8 +169,8 @@ def test_the_average_follows_the_parameters(monkeypatch):
 
     with_recipe(monkeypatch, average=0.9)
     monkeypatch.setattr(Run, "_follow", follow)
-    model = fit(tiny(), steps=35)
-    assert [(step, since) for step, since, _ in visits] == [(15, 16), (31, 16), (34, 3)]
+    model = fit(tiny(), steps=25)
+    assert [(step, since) for step, since, _ in visits] == [(7, 8), (15, 8), (23, 8), (24, 1)]
     expected = starts[0]
     for step, since, present in visits:
         decay = min(0.9, (1 + step) / (10 + step)) ** since

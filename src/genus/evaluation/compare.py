@@ -184,10 +184,8 @@ class Comparison:
         model, settings = entry.model, self.settings
         if model.space is not None:
             model.examples(self.data.test)  # refuses data of another kind
-            mine, theirs = model.space.dims, self.space.dims
-            if mine != theirs and not (
-                model.space.ragged or self.space.ragged
-            ):  # nats of some columns are no match for those of all
+            mine, theirs, ragged = model.space.dims, self.space.dims, model.space.ragged or self.space.ragged
+            if mine != theirs and not ragged:  # nats of some columns are no match for those of all
                 raise ValueError(
                     f"was fitted to points of {mine} numbers, and these data have {theirs}; pass data of the same columns"
                 )

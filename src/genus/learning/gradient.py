@@ -107,7 +107,7 @@ class Run:
 
     CHECKPOINT_SECONDS = 30.0
     CHECK_STEPS = 20  # losses are looked at this often: a look waits for the device
-    FOLLOW_STEPS = 16  # the average follows this often: each time is a pass over all parameters, and it moves slowly
+    FOLLOW_STEPS = 8  # the average follows this often: each time is a pass over all parameters, and it moves slowly
 
     def __init__(self, model: LearnsByGradient, train: Examples, valid: Examples | None, settings: Settings) -> None:
         self.model, self.settings = model, settings
