@@ -11,7 +11,7 @@ from genus.cli.fitted import add_folder, load_fitted
 from genus.cli.parsing import Mistake, Parser, whole
 from genus.cli.source import add_data_options, remembered, source_of
 from genus.model import Completes, Imputes
-from genus.model.model import join
+from genus.model.model import completed_like, join
 from genus.registry import name_of
 from genus.spaces import Sequence
 
@@ -51,9 +51,10 @@ def run(words: list[str]) -> Answer:
     source = source_of(arguments, remembered(Path(arguments.folder).expanduser())[0])
     parts = [examples for _, examples in source.every_example(model)]
     rows = replace(parts[0], points=join([examples.x for examples in parts])).raw  # as they came: the model has codes of its own
-    points = model.examples(rows).x
+    examples = model.examples(rows)
+    points = examples.x
     missing = int((points if not space.ragged else points.values).isnan().sum())
-    filled = model.impute(rows) if arguments.best_guess else model.complete(rows, seed=arguments.seed)
+    filled = completed_like(model.impute(examples) if arguments.best_guess else model.complete(examples, seed=arguments.seed), rows)
     how = "at their best guess" if arguments.best_guess else "drawn"
     told = f"{len(points):,} examples with their {missing:,} missing cells {how} given the rest"
     if isinstance(space, Sequence) and len(points) == 1 and export.is_flat(space.item):  # a file of one series stays one

@@ -55,7 +55,7 @@ def run(words: list[str]) -> Answer:
             f"forecast: steps of {space.item!r} have no means; pass --draws N to draw what may follow, or fit with --columns to leave some out"
         )
     source = source_of(arguments, remembered(Path(arguments.folder).expanduser())[0])
-    series = [one for _, examples in source.every_example(model) for one in space.decode(model.examples(examples).x)]
+    series = [one for _, examples in source.every_example(model) for one in model.examples(examples).raw]
     picture = output is not None and output.suffix.lower() == ".png"
     if picture and len(series) != 1:
         raise Mistake(f"-o {output}: a picture is of one sequence, but {source.data} holds {len(series):,}; write a .csv")

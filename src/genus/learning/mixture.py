@@ -24,8 +24,7 @@ from genus.fields import Count, NonNegative
 from genus.learning.em import LearnsByEM
 from genus.learning.history import History, Progress
 from genus.learning.passes import Passes
-from genus.model import CanSample, CountsParameters
-from genus.model.sampling import Imputes
+from genus.model import CanSample, CountsParameters, Imputes
 from genus.probability.components.component import posterior
 from genus.spaces import Space
 from genus.spaces.arrays import probability_flaw

@@ -71,7 +71,15 @@ def _deep(k: Tensor, pixels: int) -> bool:
     return pixels <= k.shape[1]
 
 
-class _Convolve(Function):
+class _Map(Function):
+    """A map that is linear in either of its arguments: both are kept, for the gradient in one is a map of the other."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+
+class _Convolve(_Map):
     """x (n, c, 2h, 2w), k (o, c, 4, 4) -> g (n, o, h, w)."""
 
     @staticmethod
@@ -85,16 +93,12 @@ class _Convolve(Function):
         return g.transpose(0, 1).contiguous().permute(0, 3, 1, 2)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         (x, k), (x_moves, k_moves) = ctx.saved_tensors, ctx.needs_input_grad
         return _Spread.apply(g, k) if x_moves else None, _Correlate.apply(x, g) if k_moves else None
 
 
-class _Spread(Function):
+class _Spread(_Map):
     """g (n, o, h, w), k (o, c, 4, 4) -> x (n, c, 2h, 2w)."""
 
     @staticmethod
@@ -109,16 +113,12 @@ class _Spread(Function):
         return x.permute(2, 1, 0, 3, 4).reshape(n, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
     def backward(ctx: Any, x: Tensor) -> tuple[Tensor | None, ...]:
         (g, k), (g_moves, k_moves) = ctx.saved_tensors, ctx.needs_input_grad
         return _Convolve.apply(x, k) if g_moves else None, _Correlate.apply(x, g) if k_moves else None
 
 
-class _Correlate(Function):
+class _Correlate(_Map):
     """x (n, c, 2h, 2w), g (n, o, h, w) -> k (o, c, 4, 4)."""
 
     @staticmethod
@@ -131,10 +131,6 @@ class _Correlate(Function):
         for of_x, of_k, of_g in _products(_in_pairs(x), _in_rows(k), _rows_first(g)):
             of_k.addmm_(of_g.t(), of_x)
         return k
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, k: Tensor) -> tuple[Tensor | None, ...]:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from genus.fields import Between
 from genus.learning import LearnsFromLabels
-from genus.model import HasDensity
-from genus.model.sampling import Imputes
+from genus.model import HasDensity, Imputes
 from genus.probability import gaussians
 from genus.probability.gaussian_forms import Kind
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table

@@ -10,8 +10,7 @@ from torch import Tensor
 from genus.data import Examples, missing_values
 from genus.fields import Count
 from genus.learning import LearnsByEM, LearnsInClosedForm, Settings
-from genus.model import CanSample, HasDensity, HasLatent
-from genus.model.sampling import Imputes
+from genus.model import CanSample, HasDensity, HasLatent, Imputes
 from genus.probability import factors
 from genus.probability.factors import Factors
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from genus.learning import LearnsInClosedForm
-from genus.model import CanSample, HasDensity
-from genus.model.sampling import Imputes
+from genus.model import CanSample, HasDensity, Imputes
 from genus.probability import gaussians
 from genus.probability.gaussian_forms import Kind
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
