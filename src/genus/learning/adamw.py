@@ -11,58 +11,64 @@ work of the step, and moments that lie in another order than their parameter it 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 EPS = 1e-8
 
 
-class AdamW(torch.optim.Optimizer):
-    """groups: {"params", "weight_decay"} each; betas: how much of the mean and of the spread a step keeps."""
+class AdamW:
+    """Moves parameters, each with its weight decay w; betas: how much of the mean and of the spread a step keeps."""
 
-    def __init__(self, groups: list[dict[str, Any]], *, lr: float, betas: tuple[float, float]) -> None:
-        super().__init__(groups, {"lr": lr, "betas": betas})
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], decays: Sequence[float], *, lr: float, betas: tuple[float, float]
+    ) -> None:
+        self.parameters, self.lr, self.betas = parameters, lr, betas
+        self.mean = [torch.zeros_like(p, requires_grad=False) for p in parameters]  # m
+        self.spread = [torch.zeros_like(p, requires_grad=False) for p in parameters]  # v
+        self.steps = torch.zeros(len(parameters), device=parameters[0].device)  # t: those with a gradient
+        self.alike = {w: [i for i, mine in enumerate(decays) if mine == w] for w in decays}  # by weight decay: one call each
         self.grad_scale: Tensor | None = None  # what the next step divides the gradient by
 
     def clip(self, norm: float) -> None:
         """Have the next step shorten the gradient to this norm: the kernel divides as it reads, a pass less."""
-        gradients = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
         if gradients:
             self.grad_scale = (torch.stack(torch._foreach_norm(gradients)).norm() / norm).clamp_(min=1.0)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        for group in self.param_groups:
-            moving = [p for p in group["params"] if p.grad is not None]
-            states = [self.state[p] or self._begin(p) for p in moving]
-            steps = [state["step"] for state in states]
-            if steps:
-                torch._foreach_add_(steps, 1)
+    def step(self) -> None:
+        """Move the parameters that have a gradient, and forget it."""
+        gradients = [p.grad for p in self.parameters]
+        self.steps += self.steps.new_tensor([g is not None for g in gradients])
+        steps = self.steps.unbind()
+        for decay, alike in self.alike.items():
+            moving = [(i, g) for i in alike if (g := gradients[i]) is not None]
+            if moving:
                 torch._fused_adamw_(
-                    [_in_memory(p) for p in moving],
-                    [_in_memory(_laid_out_as(p, p.grad)) for p in moving],
-                    [_in_memory(state["exp_avg"]) for state in states],
-                    [_in_memory(state["exp_avg_sq"]) for state in states],
+                    [_in_memory(self.parameters[i]) for i, _ in moving],
+                    [_in_memory(_laid_out_as(self.parameters[i], g)) for i, g in moving],
+                    [_in_memory(self.mean[i]) for i, _ in moving],
+                    [_in_memory(self.spread[i]) for i, _ in moving],
                     [],
-                    steps,
-                    lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], weight_decay=group["weight_decay"], eps=EPS,
+                    [steps[i] for i, _ in moving],
+                    lr=self.lr, beta1=self.betas[0], beta2=self.betas[1], weight_decay=decay, eps=EPS,
                     amsgrad=False, maximize=False, grad_scale=self.grad_scale, found_inf=None,
                 )  # fmt: skip
+        for p in self.parameters:
+            p.grad = None
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As torch's, and the moments laid out as their parameters are."""
-        super().load_state_dict(state_dict)
-        for p, state in self.state.items():
-            self.state[p] = {name: torch.empty_like(p).copy_(t) if t.dim() else t for name, t in state.items()}
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint needs, by name: the tensors themselves."""
+        moments = {f"{name}/{i}": t for name, of in (("m", self.mean), ("v", self.spread)) for i, t in enumerate(of)}
+        return {"t": self.steps, **moments}
 
-    def _begin(self, p: Tensor) -> dict[str, Tensor]:
-        # named as torch's, so that checkpoints of either are the other's
-        self.state[p] = {
-            "step": torch.zeros((), device=p.device), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)
-        }  # fmt: skip
-        return self.state[p]
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Put back what `state` gave, laid out as it is here."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
 
 
 def _laid_out_as(p: Tensor, gradient: Tensor) -> Tensor:

@@ -53,19 +53,3 @@ class Checkpoints:
 def environment(device: torch.device, world: int) -> dict[str, Any]:
     """What a bitwise resume depends on besides the seed."""
     return {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": device.type, "processes": world}
-
-
-def optimiser_tensors(optimiser: torch.optim.Optimizer, name: str) -> dict[str, Tensor]:
-    """The state of an optimiser as named tensors."""
-    state = optimiser.state_dict()["state"]
-    return {f"{name}/{i}/{key}": torch.as_tensor(value) for i, entry in state.items() for key, value in entry.items()}
-
-
-def restore_optimiser(optimiser: torch.optim.Optimizer, name: str, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` gave."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for full, tensor in tensors.items():
-        if full.startswith(f"{name}/"):
-            _, i, key = full.rsplit("/", 2)
-            state.setdefault(int(i), {})[key] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

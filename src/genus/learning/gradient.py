@@ -24,7 +24,7 @@ from genus.data import Examples
 from genus.files import write_atomically
 from genus.learning.adamw import AdamW
 from genus.learning.batches import Batches, Shuffled
-from genus.learning.checkpoint import Checkpoints, environment, optimiser_tensors, restore_optimiser
+from genus.learning.checkpoint import Checkpoints, environment
 from genus.learning.history import History, Progress
 from genus.learning.learns import Learns, Precision, Settings
 from genus.randomness import randomness, reseed
@@ -186,15 +186,13 @@ class Run:
                 own = {id(p) for p in player.parameters()}
                 for parameter in self.model.parameters():
                     parameter.requires_grad_(id(parameter) in own)
-            for group in optimiser.param_groups:
-                group["lr"] = self.recipe.learning_rate * player.pace * pace
+            optimiser.lr = self.recipe.learning_rate * player.pace * pace
             with self._autocast():
                 loss = side(x, g)
             loss.backward()
             if self.recipe.clip is not None:
                 optimiser.clip(self.recipe.clip)
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
             losses.append(loss.detach())
         since = self.step % self.FOLLOW_STEPS + 1
         if self.average is not None and (since == self.FOLLOW_STEPS or self.step + 1 == self.steps):
@@ -297,14 +295,8 @@ class Run:
 
     def _optimiser(self, player: Player) -> AdamW:
         tables = {id(m.weight) for side in player.modules for m in side.modules() if isinstance(m, nn.Embedding)}
-        decays = lambda p: p.dim() >= 2 and id(p) not in tables  # noqa: E731
-        matrices = [p for p in player.parameters() if decays(p)]
-        others = [p for p in player.parameters() if not decays(p)]
-        groups = [
-            {"params": matrices, "weight_decay": self.recipe.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        return AdamW(groups, lr=self.recipe.learning_rate, betas=self.recipe.betas)
+        decays = [0.0 if p.dim() < 2 or id(p) in tables else self.recipe.weight_decay for p in player.parameters()]
+        return AdamW(player.parameters(), decays, lr=self.recipe.learning_rate, betas=self.recipe.betas)
 
     def _side(self, player: Player) -> Callable[[Any, Tensor | None], Tensor]:
         side = _Side(self.model, player.loss)
@@ -358,7 +350,7 @@ class Run:
         for name, state in (("average", self.average), ("best", self.best_state)):
             tensors.update({f"{name}/{n}": t for n, t in (state or {}).items()})
         for player, optimiser in zip(self.players, self.optimisers, strict=True):
-            tensors.update(optimiser_tensors(optimiser, f"optimiser/{player.name}"))
+            tensors.update({f"optimiser/{player.name}/{n}": t for n, t in optimiser.state().items()})
         about = {
             "run": self._about(),
             "environment": environment(self.settings.device, self.settings.world),
@@ -390,7 +382,7 @@ class Run:
             self.average = {n: t.to(self.settings.device) for n, t in _part(tensors, "average").items()}
         self.best_state = {n: t.to(self.settings.device) for n, t in _part(tensors, "best").items()} or None
         for player, optimiser in zip(self.players, self.optimisers, strict=True):
-            restore_optimiser(optimiser, f"optimiser/{player.name}", tensors)
+            optimiser.restore(_part(tensors, f"optimiser/{player.name}"))
         self.step, self.best_step, self.stale = about["step"], about["best_step"], about["stale"]
         self.best = math.inf if about["best"] is None else float.fromhex(about["best"])
 
