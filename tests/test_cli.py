@@ -330,7 +330,7 @@ def test_sequences_of_another_file_are_read_by_name(answer, tmp_path, capsys):
         assert "'z', a category not seen in training" in capsys.readouterr().err
 
 
-def test_a_series_is_forecast(say, answer, tmp_path):
+def test_a_series_is_forecast(say, answer, tmp_path, capsys):
     made = np.random.default_rng(0)
     rows = pd.DataFrame({"height": made.normal(size=60).cumsum(), "width": made.normal(size=60)})
     rows.to_csv(tmp_path / "rows.csv", index=False)
@@ -345,6 +345,7 @@ def test_a_series_is_forecast(say, answer, tmp_path):
     for what in ("mean", "low", "high"):
         np.testing.assert_allclose(frame[[f"height_{what}", f"width_{what}"]], getattr(want, what))
     assert len(answer("forecast", run, "--steps", "3", "--draws", "5")["forecast"]) == 15
+    assert main(["forecast", run, "--draws", "0"]) == 2 and "--draws 0 must be" in capsys.readouterr().err
     say("forecast", run, "-o", str(tmp_path / "next.png"))
     assert (tmp_path / "next.png").read_bytes().startswith(b"\x89PNG")
     say("fit", "hidden-markov", "--data", str(tmp_path / "towns.csv"), *fit, towns)
@@ -402,6 +403,23 @@ def test_recordings(say, tmp_path):
         assert file.getframerate() == 8000 and file.getnframes() == 50
 
 
+def test_recordings_without_a_name_are_saved_and_overwrite_nothing(say, answer, tmp_path, monkeypatch):
+    pytest.importorskip("soundfile")
+    run = str(tmp_path / "run")
+    say("fit", "hidden-markov", "--data", "waves", "--run", run, "--max-iter", "2", "--n-states", "2", "--quiet")
+    monkeypatch.chdir(tmp_path)
+    assert "samples.wav" in say("sample", run, "-n", "1")
+    with wave.open("samples.wav") as file:
+        assert file.getframerate() == 8000
+    assert "samples-0.wav to samples-1.wav" in say("sample", run, "-n", "2")
+    first = Path("samples-0.wav").read_bytes()
+    assert answer("sample", run, "-n", "2", "--seed", "1")["outputs"] == ["samples-2-0.wav", "samples-2-1.wav"]
+    assert Path("samples-0.wav").read_bytes() == first
+    say("sample", run, "-n", "1", "--sample-rate", "4000")
+    with wave.open("samples-2.wav") as file:
+        assert file.getframerate() == 4000
+
+
 def test_the_rows_of_a_file_are_a_series_to_a_model_of_sequences(answer, say, tmp_path):
     made = np.random.default_rng(0)
     rows = pd.DataFrame({"height": made.normal(size=60), "town": made.choice(["Bergen", "Cork"], 60)})
@@ -438,6 +456,19 @@ def test_compare(say, answer, tmp_path):
     assert len(found["models"]) == 3 and all(row["nats"] is not None for row in found["models"])
     text = say(*words, "--no-two-sample", "--no-progress", "--report", str(tmp_path / "r" / "report.html"))
     assert "gaussian-mixture" in text and (tmp_path / "r" / "report.html").read_text().startswith("<!")
+
+
+def test_a_likelihood_of_nothing_is_not_one_that_is_missing(answer, tmp_path):
+    """JSON has no infinity, but float("-Infinity") is one."""
+    for name, letters in (("seen", "ab"), ("unseen", "ba")):
+        (tmp_path / f"{name}.txt").write_text("\n".join([letters] * 30))
+    data, run = ("--data", str(tmp_path / "unseen.txt"), "--lines"), str(tmp_path / "run")
+    answer("fit", "markov-chain", "--data", str(tmp_path / "seen.txt"), "--lines", "--smoothing", "0", "--run", run)
+    found = answer("score", run, *data, "--split", "all")
+    assert found["mean"] == "-Infinity" and set(found["log_likelihoods"]) == {"-Infinity"} and found["bits_per_dim"] == "Infinity"
+    (row,) = answer("compare", run, *data, "--no-two-sample", "--no-progress")["models"]
+    assert float(row["nats"]) == -np.inf and row["auc"] is None
+    assert '"-Infinity"' in genus.cli.compare.parser().format_help()
 
 
 def test_evaluate(say, answer):
@@ -533,6 +564,7 @@ MISTAKES = {
     "a best guess of what only draws": ("complete kernels --best-guess", "only draws"),
     "no classes": ("predict mixture", "naive-bayes"),
     "no series": ("forecast mixture", "hidden-markov"),
+    "a level of draws": ("forecast mixture --level 0.5 --draws 3", "--level 0.5: is of intervals"),
     "classes as a picture": ("predict mixture -o classes.png", ".csv"),
     "a report of another kind": ("compare vae --data numbers.csv --report r.pdf", ".html"),
     "no synthetic data": ("evaluate --real numbers.csv", "needs --synthetic"),
@@ -553,8 +585,12 @@ MISTAKES = {
     "draws of what is exact": ("score plane --samples 5", "this likelihood is exact"),
     "a sample rate of a table": ("sample mixture --sample-rate 100", "only recordings"),
     "a sample rate of a picture": ("sample pictures --sample-rate 100 -o s.png", "only recordings"),
-    "a temperature of a search": ("generate gpt one --num-beams 2 --temperature 0.5", "--temperature: is of drawing"),
-    "a price of length without a search": ("generate gpt one --length-penalty 2", "--num-beams"),
+    "a temperature of a search": (
+        "generate gpt one --num-beams 2 --temperature 0.5",
+        "--temperature 0.5: is of drawing, but --num-beams 2 searches",
+    ),
+    "a price of length without a search": ("generate gpt one --length-penalty 2", "the search that --num-beams above 1 makes"),
+    "a run of another model": ("fit gaussian --data numbers.csv --run vae", "--run vae holds a vae of"),
     "no such column of names": ("fit gaussian --data numbers.csv --categorical cuont", "perhaps you meant 'count'"),
     "an option of files for a name": ("evaluate --real digits --synthetic digits --separator ;", "digits is none"),
     "given where there is nothing to give": ("complete mixture --given x", "no option is called --given"),

@@ -320,10 +320,15 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
         sweep()
         assert set(checkpoints.folder.glob("*.partial")) == {written, other}
     model = Gaussian().fit(zoo.moons(50))
-    for name in ("model-0123.safetensors", "config.json", "another.txt"):
+    for name in ("model-0123.safetensors", "config.json", "another.txt", "run.json", "history.jsonl"):
         killed_while_writing(tmp_path / name)
     model.save(tmp_path)
-    assert [path.name.split(".")[1] for path in tmp_path.glob("*.partial")] == ["another"]
+    assert {path.name.split(".")[1] for path in tmp_path.glob("*.partial")} == {"another", "run", "history"}
+    small_vae(tmp_path / "run")
+    for name in ("history.jsonl", "run.json"):
+        killed_while_writing(tmp_path / "run" / name)
+    small_vae(tmp_path / "run")
+    assert no_litter(tmp_path / "run")
 
 
 def damage(content: bytes, chance: random.Random) -> bytes:

@@ -36,6 +36,7 @@ FLOORS = [
 ]
 LATE = {  # imports up, inside a function, with their reason
     ("model", "artifacts"),  # save is a verb of every model
+    ("learning", "artifacts"),  # a run replaces no other model
     ("artifacts", "genus"),  # the version
     ("cli", "genus"),
     ("explorer", "genus"),

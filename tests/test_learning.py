@@ -283,12 +283,16 @@ def test_save_refuses_hyper_parameters_changed_since_the_fit(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-def test_a_config_of_another_program_is_not_replaced(tmp_path):
-    (tmp_path / "config.json").write_text('{"mine": 1}')
-    for write in (lambda: fit(tiny(), run=tmp_path), lambda: fit(tiny()).save(tmp_path)):
+@pytest.mark.parametrize("name", ["config.json", "run.json"])
+def test_a_file_of_another_program_is_not_replaced(name, tmp_path):
+    theirs = '{"genus": "Homo"}'
+    (tmp_path / name).write_text(theirs)
+    with pytest.raises(FileExistsError, match="another program's"):
+        fit(tiny(), run=tmp_path)
+    if name == "config.json":
         with pytest.raises(FileExistsError, match="another program's"):
-            write()
-    assert (tmp_path / "config.json").read_text() == '{"mine": 1}' and len(list(tmp_path.iterdir())) == 1
+            fit(tiny()).save(tmp_path)
+    assert (tmp_path / name).read_text() == theirs and len(list(tmp_path.iterdir())) == 1
 
 
 # --------------------------------------------------------------------------------------------- when the loss is no number
@@ -399,9 +403,31 @@ def test_a_run_resumed_as_another_model_is_refused(tmp_path):
 
 def test_a_run_resumed_as_a_model_without_steps_is_refused(tmp_path):
     fit(tiny(), run=tmp_path)
-    with pytest.raises(ValueError, match="learns by gradient, not of Gaussian"):
+    with pytest.raises(FileExistsError, match="holds a vae .* this gaussian"):
         Gaussian().fit(X, run=tmp_path, resume=True, progress=False)
     assert type(genus.load_model(tmp_path)) is VAE
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_of_another_model_or_of_other_data_is_not_touched(resume, monkeypatch, tmp_path):
+    options = {"progress": False, "resume": resume}
+    Gaussian().fit(X, run=tmp_path / "a", progress=False)
+    monkeypatch.setattr(Run, "_keep", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # one that has not ended
+        fit(tiny(), run=tmp_path / "b")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for model, data, folder, holds in (
+        (tiny(), X, "a", r"holds a gaussian of Reals\(2,\), which this vae"),
+        (GaussianMixture(), X, "a", "holds a gaussian .* this gaussian-mixture"),
+        (Gaussian(), torch.cat([X, X], 1), "a", r"holds a gaussian of Reals\(2,\), which this gaussian of Reals\(4,\)"),
+        (Gaussian(), X, "b", "holds a vae"),
+        (tiny(), torch.cat([X, X], 1), "b", r"holds a vae of Reals\(2,\), which this vae of Reals\(4,\)"),
+    ):
+        with pytest.raises(FileExistsError, match=f"run=.*{holds}.* would replace; pass another folder"):
+            model.fit(data, run=tmp_path / folder, **options)
+        assert model.space is None
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    Gaussian().fit(X * 2, run=tmp_path / "a", **options)  # its own, begun anew
 
 
 def test_a_run_resumed_on_other_data_is_refused(tmp_path):

@@ -19,7 +19,6 @@ from genus.files import (
     DamagedFile,
     header_shapes,
     read_tensors,
-    refuse_foreign_config,
     remove_partials,
     tensor_bytes,
     write_atomically,
@@ -54,7 +53,7 @@ def save_model(model: Model, folder: str | Path) -> None:
             )
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
-    refuse_foreign_config(folder)
+    _refuse_foreign(folder / "config.json")
     folder.mkdir(parents=True, exist_ok=True)
     content = tensor_bytes(dict(model.state_dict()), {"model": type(model).__name__})
     weights = f"model-{hashlib.blake2b(content, digest_size=8).hexdigest()}.safetensors"
@@ -68,12 +67,36 @@ def save_model(model: Model, folder: str | Path) -> None:
         "weights": weights,
     }
     before = _weights_in(folder)
-    for names in ("model-*.safetensors", "config.json"):
-        remove_partials(folder, names)
+    remove_partials(folder, "model-*.safetensors")
     write_atomically(folder / weights, content)
     write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
     if before is not None and before.name != weights:  # what the old config.json named; nothing else is ours to remove
         before.unlink(missing_ok=True)
+
+
+def refuse_to_replace(folder: Path, model: Model) -> None:
+    """Raise FileExistsError where a run of this model in the folder would replace another program's files, or a run of another
+    model or of another kind of data. The same model may start again in its own folder."""
+    mine = (name_of(type(model)), repr(model.fitted_space))
+    for path in (folder / "run.json", folder / "config.json"):  # what a run begins and ends with
+        _refuse_foreign(path)
+        try:
+            there = json.loads(path.read_bytes())
+            held = (name_of(find_model(there["model"])), repr(space_from(there["space"])) if "space" in there else mine[1])
+        except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
+            continue
+        if held != mine:
+            raise FileExistsError(
+                f"run={str(folder)!r} holds a {held[0]} of {held[1]}, which this {mine[0]} of {mine[1]} would replace; "
+                "pass another folder"
+            )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise FileExistsError for a file in the place of one of genus that is another program's."""
+    content = path.read_bytes() if path.is_file() else b""
+    if content.strip() and b'"hyper_parameters"' not in content:
+        raise FileExistsError(f"{path}: is another program's, and genus would replace it; choose another folder")
 
 
 def _weights_in(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Writing so that nothing is lost: beside, fsynced, then renamed. And tensors in files that hold no code.
+"""Writing so that nothing is lost: beside, fsynced, then renamed. And tensors, and values as JSON, in files that hold no code.
 
 A reader sees the old file or the new one, never half of one; an acknowledged write survives SIGKILL and a power cut.
 Every tensor file carries a digest of its content, so that a damaged one is known for what it is.
@@ -6,8 +6,11 @@ Every tensor file carries a digest of its content, so that a damaged one is know
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -22,16 +25,9 @@ class DamagedFile(ValueError):
     """A file whose content is not what was written."""
 
 
-def refuse_foreign_config(folder: Path) -> None:
-    """Raise FileExistsError where a model saved in this folder would replace a config.json that is another program's."""
-    path = folder / "config.json"
-    content = path.read_bytes() if path.is_file() else b""
-    if content.strip() and b'"genus"' not in content:
-        raise FileExistsError(f"{path}: is another program's, and a model's would replace it; choose another folder")
-
-
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, whole or not at all."""
+    """Replace `path` by `content`, whole or not at all; and remove what earlier writers of it, now dead, left beside it."""
+    remove_partials(path.parent, glob.escape(path.name))
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with open(beside, "wb") as file:
@@ -53,7 +49,8 @@ def remove_partials(folder: Path, names: str) -> None:
     for path in folder.glob(f".{names}.*.partial"):
         writer = path.suffixes[-2][1:]
         if writer.isdecimal() and not _is_another(int(writer)):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another user's: a courtesy that nothing depends on
+                path.unlink()
 
 
 def _is_another(process: int) -> bool:
@@ -67,6 +64,31 @@ def _is_another(process: int) -> bool:
     except (PermissionError, OverflowError):  # another user's; no number of a process
         pass
     return True
+
+
+def json_values(value: Any) -> Any:
+    """A value as JSON knows it: arrays are lists; what is missing, and a number that is none (NaN), is null.
+
+    JSON has no infinity: it becomes "Infinity" or "-Infinity", as in protocol buffers, which float() of Python and Number() of
+    JavaScript read. A log-likelihood that is "-Infinity" is not one that is missing.
+    """
+    if isinstance(value, dict):
+        return {str(k): json_values(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(v) for v in value]
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, float):
+        infinite = "Infinity" if value > 0 else "-Infinity"
+        return value if math.isfinite(value) else infinite if math.isinf(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    if type(value).__name__ == "DataFrame":
+        return [json_values(row) for row in value.to_dict("records")]
+    if hasattr(value, "tolist"):  # tensors, arrays and numpy's numbers
+        return json_values(value.tolist())
+    missing = value != value or type(value).__name__ in ("NAType", "NaTType")
+    return None if missing else str(value)
 
 
 def tensor_bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:

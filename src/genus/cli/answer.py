@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import sys
 import textwrap
@@ -23,36 +22,21 @@ class Answer:
 
     def show(self, as_json: bool) -> None:
         """Print it: the text, or exactly one JSON object."""
-        text = json.dumps(plain(self.data), allow_nan=False) if as_json else self.text
+        text = self.as_json() if as_json else self.text
         with writing("standard output"):
             if text:
                 print(text)
             sys.stdout.flush()
 
+    def as_json(self) -> str:
+        from genus.files import json_values
+
+        return json.dumps(json_values(self.data), allow_nan=False)
+
 
 def rank() -> int:
     """The number of this process under torchrun; 0 alone prints and saves."""
     return int(os.environ.get("RANK", "0"))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: numbers that are none become null, arrays lists."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, str | bool | int) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return str(value)
-    if type(value).__name__ == "DataFrame":
-        return [plain(row) for row in value.to_dict("records")]
-    if hasattr(value, "tolist"):  # tensors, arrays and numpy's numbers
-        return plain(value.tolist())
-    missing = value != value or type(value).__name__ in ("NAType", "NaTType")
-    return None if missing else str(value)
 
 
 def one_line(message: object) -> str:

@@ -32,7 +32,7 @@ def parser() -> Parser:
     add("--best-guess", action="store_true", help="the best single guess instead of a draw")
     add("--seed", type=whole, default=0, metavar="N", help="the same seed gives the same draws (default 0)")
     add("-o", "--output", type=Path, metavar="FILE", help=".csv .parquet .npz .npy .png, by what the space is")
-    add_data_options(made, shares="--shares")
+    add_data_options(made, fitted=True)
     return made
 
 

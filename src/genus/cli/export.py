@@ -19,15 +19,16 @@ RATE = 16_000  # hertz of a recording, where nobody knows better
 
 
 def shown_or_saved(
-    samples: Any, space: Space, output: Path | None, told: str, found: dict[str, Any], *, name: str, rate: int = RATE
+    samples: Any, space: Space, output: Path | None, told: str, found: dict[str, Any], *, name: str, rate: int | None = None
 ) -> Answer:
-    """Samples in a file; without one on the screen, or saved under `name` where they are nothing to read. `told` says of a
-    file what is in it; found: what else machines are told."""
+    """Samples in a file; without one on the screen, or saved under `name` where they are nothing to read: series with a
+    sample rate are recordings. `told` says of a file what is in it; found: what else machines are told."""
     if output is None:
-        if (text := _printable(space, samples)) is not None:
+        heard = rate is not None and is_recording(space)
+        if not heard and (text := _printable(space, samples)) is not None:
             return Answer(text, {**found, "output": None, name: samples})
-        output = _free(Path(f"{name}{fitting(space)[0]}"))
-    written = _save(output, space, samples, rate)
+        output = _free(Path(f"{name}{'.wav' if heard else fitting(space)[0]}"), len(samples))
+    written = _save(output, space, samples, rate or RATE)
     where = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-1].name}"
     return Answer(f"{told} in {where}", {**found, "output": written[0], "outputs": written})
 
@@ -141,10 +142,15 @@ def _save(output: Path, space: Space, samples: Any, rate: int) -> list[Path]:
         raise Mistake(f"-n 0: {output} needs at least one sample")
     if suffix != ".wav":
         return [write_file(output, content(space, samples, suffix))]
-    paths, digits = [output], len(str(len(samples) - 1))
-    if len(samples) > 1:
-        paths = [output.with_stem(f"{output.stem}-{i:0{digits}}") for i in range(len(samples))]
-    return [write_file(path, wav_bytes(sample, rate)) for path, sample in zip(paths, samples)]
+    return [write_file(path, wav_bytes(sample, rate)) for path, sample in zip(_files(output, len(samples)), samples)]
+
+
+def _files(output: Path, n: int) -> list[Path]:
+    """Where n samples are written: several recordings are numbered files."""
+    if output.suffix.lower() != ".wav" or n == 1:
+        return [output]
+    digits = len(str(n - 1))
+    return [output.with_stem(f"{output.stem}-{i:0{digits}}") for i in range(n)]
 
 
 def _printable(space: Space, samples: Any) -> str | None:
@@ -164,10 +170,10 @@ def printed(frame: Any) -> str:
     return frame.to_csv(index=False).rstrip("\n")
 
 
-def _free(path: Path) -> Path:
-    """The path, numbered if there is such a file: what nobody named overwrites nothing."""
+def _free(path: Path, n: int) -> Path:
+    """The path, numbered if there is a file where n samples would be: what nobody named overwrites nothing."""
     number, free = 1, path
-    while free.exists():
+    while any(file.exists() for file in _files(free, n)):
         number += 1
         free = path.with_stem(f"{path.stem}-{number}")
     return free

@@ -125,7 +125,8 @@ def overview() -> str:
     return f"""\
 usage: genus fit MODEL --data DATA [options]
 
-Learn a model from data. The folder of the run is the fitted model: genus sample, score and generate take it.
+Learn a model from data. The folder of the run is the fitted model, which genus sample, score, complete, predict,
+forecast and generate take.
 `genus fit MODEL --help` explains a model, its hyper-parameters and the options.
 
 {listed}

@@ -30,11 +30,11 @@ def parser() -> Parser:
     add_folder(made)
     add = made.add_argument
     add("--steps", type=whole, default=10, metavar="N", help="how many (default 10)")
-    add("--level", type=real, default=0.9, metavar="X", help="the probability that an interval holds (default 0.9)")
-    add("--draws", type=whole, metavar="N", help="so many continuations, instead of means and intervals")
+    add("--level", type=real, metavar="X", help="the probability that an interval holds (default 0.9)")
+    add("--draws", dest="n", type=whole, metavar="N", help="so many continuations, instead of means and intervals")
     add("--seed", type=whole, default=0, metavar="N", help="of what is drawn (default 0)")
     add("-o", "--output", type=Path, metavar="FILE", help=".csv or .parquet, a row for each step; .png, a picture of one sequence")
-    add_data_options(made, shares="--shares")
+    add_data_options(made, fitted=True)
     return made
 
 
@@ -43,9 +43,11 @@ def run(words: list[str]) -> Answer:
     import pandas as pd
 
     arguments = parser().parse(words[1:])
-    output, draws, steps = arguments.output, arguments.draws, arguments.steps
+    output, draws, steps, level = arguments.output, arguments.n, arguments.steps, arguments.level
+    if draws is not None and level is not None:
+        raise Mistake(f"--level {level}: is of intervals, and --draws gives whole continuations; leave one of them out")
     if output is not None:
-        refuse_table(output, "forecasts", () if draws else (".png",))
+        refuse_table(output, "forecasts", (".png",) if draws is None else ())
     model = load_fitted(arguments.folder, arguments.device, Forecasts, "forecast")
     space = model.fitted_space
     if not isinstance(space, Sequence):
@@ -65,16 +67,17 @@ def run(words: list[str]) -> Answer:
             paths = model.continuations(one, steps, draws, seed=arguments.seed)
             frames.append(pd.concat({i: _steps(export.as_frame(space.item, path)) for i, path in enumerate(paths)}, names=["draw"]))
         else:
-            forecast = model.forecast(one, steps, level=arguments.level, seed=arguments.seed)
+            forecast = model.forecast(one, steps, seed=arguments.seed, **({} if level is None else {"level": level}))
+            level = forecast.level
             frames.append(_steps(_frame(space.item, forecast)))
     frame = frames[0] if len(frames) == 1 else pd.concat(dict(enumerate(frames)), names=["sequence"])
     frame = frame.reset_index([name for name in frame.index.names if name]).reset_index(drop=True)
-    found = {"steps": steps, "level": None if draws else arguments.level, "draws": draws, "data": source.data}
+    found = {"steps": steps, "level": level, "draws": draws, "data": source.data}
     if output is None:
         return Answer(export.printed(frame), {**found, "output": None, "forecast": frame})
     content = _picture(space.item, series[0], forecast) if picture else table_bytes(frame, output.suffix.lower())
     written = write_file(output, content)
-    how = f"{draws:,} draws" if draws else f"means and {arguments.level:.0%} intervals"
+    how = f"{draws:,} draws" if draws else f"means and {level:.0%} intervals"
     return Answer(f"the next {steps:,} steps of {source.data}, {how}, in {written}", {**found, "output": written})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from genus.cli.answer import Answer
 from genus.cli.fitted import add_folder, given_for, load_fitted
-from genus.cli.parsing import Mistake, Parser, flag_of, real, whole
+from genus.cli.parsing import Mistake, Parser, real, whole
 from genus.model import CanGenerate
 from genus.spaces import Tokens
 
@@ -50,11 +50,6 @@ def run(words: list[str]) -> Answer:
     model = load_fitted(arguments.folder, arguments.device, CanGenerate, "generate")
     prompt = _prompt(arguments.prompt, model.fitted_space)
     options = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
-    idle, why = {"temperature", "top_k", "top_p"}, "drawing, and --num-beams searches; leave one of them out"
-    if "num_beams" not in options:
-        idle, why = {"length_penalty"}, "the search that --num-beams N makes; pass that, too, or leave it out"
-    if named := sorted(idle & options.keys()):
-        raise Mistake(f"{flag_of(named[0])}: is of {why}")
     drawn = model.generate(prompt, given=given_for(model, arguments.given), **options)
     text = drawn if isinstance(drawn, str) else " ".join(map(str, drawn.tolist()))
     found = {"text": text} if isinstance(drawn, str) else {"tokens": drawn}

@@ -44,7 +44,9 @@ class Parser(argparse.ArgumentParser):
         )
         self.command = command
         self.output = self.add_argument_group("help and machines")
-        self.output.add_argument("--json", action="store_true", help="one JSON object on stdout")
+        self.output.add_argument(
+            "--json", action="store_true", help='one JSON object on stdout, in which "-Infinity" is a number and null is none'
+        )
         self.output.add_argument("-h", "--help", action="help", help="show this and stop")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:

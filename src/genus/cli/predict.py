@@ -25,7 +25,7 @@ def parser() -> Parser:
     add_folder(made)
     made.add_argument("-o", "--output", type=Path, metavar="FILE", help="a row for each example: .csv or .parquet")
     given = "the true classes, for the accuracy: a column, or alone the labels (default: where they were in fit)"
-    add_data_options(made, shares="--shares", given=given)
+    add_data_options(made, fitted=True, given=given)
     return made
 
 

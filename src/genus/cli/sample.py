@@ -20,10 +20,12 @@ def parser() -> Parser:
         "sample",
         "FOLDER [-n N] [-o FILE] [options]",
         "Draw new points of a fitted model. The same seed gives the same points.\n\n"
-        "Without -o, tables, numbers, series and texts are printed (as CSV into a pipe), and pictures are saved.",
+        "Without -o, tables, numbers, series and texts are printed (as CSV into a pipe); pictures and recordings are saved\n"
+        "in the current folder.",
         "  genus sample runs/vae -n 64 --seed 0 -o samples.png\n"
         "  genus sample runs/mixture -n 1000 > synthetic.csv\n"
-        "  genus sample runs/cvae --given species=setosa -o setosa.csv",
+        "  genus sample runs/cvae --given species=setosa -o setosa.csv\n"
+        "  genus sample runs/hidden-markov -n 1 -o sound.wav",
     )
     add_folder(made)
     add = made.add_argument
@@ -37,7 +39,7 @@ def parser() -> Parser:
         "-o", "--output", type=Path, metavar="FILE",
         help=".png .npz .npy .csv .parquet .txt .wav, by what the space is; several recordings are numbered",
     )  # fmt: skip
-    add("--sample-rate", type=whole, metavar="HZ", help="of a .wav (default: that of the data)")
+    add("--sample-rate", type=whole, metavar="HZ", help="of recordings (default: that of the data)")
     return made
 
 
@@ -47,16 +49,17 @@ def run(words: list[str]) -> Answer:
     output = arguments.output
     if output is not None:
         refuse_place(output)
-    if arguments.sample_rate is not None and (output is None or output.suffix.lower() != ".wav"):
-        raise Mistake(f"--sample-rate {arguments.sample_rate}: only recordings have one; leave it out, or pass -o FILE.wav")
     model = load_fitted(arguments.folder, arguments.device, CanSample, "sample")
     space = model.fitted_space
+    heard = export.is_recording(space) and (output is None or output.suffix.lower() == ".wav")
+    if arguments.sample_rate is not None and not heard:
+        raise Mistake(f"--sample-rate {arguments.sample_rate}: only recordings have one; leave it out, or pass -o FILE.wav")
     if output is not None:  # told before a long draw
         export.refuse_suffix(output, space)
     _refuse_beyond_memory(arguments.n, space)
     samples = model.sample(arguments.n, given=given_for(model, arguments.given), seed=arguments.seed)
     found: dict[str, Any] = {"n": arguments.n, "seed": arguments.seed}
-    rate = arguments.sample_rate or remembered(Path(arguments.folder).expanduser())[1] or export.RATE
+    rate = arguments.sample_rate or remembered(Path(arguments.folder).expanduser())[1]
     told = f"{arguments.n} samples of {space!r}"
     return export.shown_or_saved(samples, space, output, told, found, name="samples", rate=rate)
 

@@ -37,7 +37,7 @@ def parser() -> Parser:
     add("--batch-size", type=whole, metavar="N", help="examples at once")
     add("--seed", type=whole, default=0, metavar="N", help="of those draws (default 0)")
     given = "of a model of p(x | given): where the conditions are, as fit takes it (default: where they were in fit)"
-    add_data_options(made, shares="--shares", given=given)
+    add_data_options(made, fitted=True, given=given)
     return made
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from genus.cli.answer import plain, write_file
+from genus.cli.answer import write_file
 from genus.cli.parsing import Mistake, Parser, named_data, names, one_of, setting, whole
 
 FILE = "data.json"  # in the folder of a fitted model
@@ -84,13 +84,16 @@ class Source:
         return self
 
 
-def add_data_options(parser: Parser, *, shares: str = "--split", given: str | None = None) -> None:
-    """The options of `source_of`; `shares` is the flag that says how to split, `given` what --given does, if it does anything."""
+def add_data_options(parser: Parser, *, fitted: bool = False, given: str | None = None) -> None:
+    """The options of `source_of`: for a verb of a fitted model, which remembers its data, or for others. `given`: what --given
+    does, if it does anything."""
     add = parser.add_argument_group("data").add_argument
-    add("--data", type=named_data, metavar="DATA", help="a name (genus datasets), a file or a folder")
+    usual = " (default: what the model was fitted to)" if fitted else ""
+    add("--data", type=named_data, metavar="DATA", help=f"a name (genus datasets), a file or a folder{usual}")
     if given is not None:
         add("--given", nargs="?", const=True, metavar="COLUMNS", help=given)
-    add(shares, dest="shares", type=_shares, metavar="A,B,C", help="shares of train, valid and test (0.8,0.1,0.1)")
+    split = "--shares" if fitted else "--split"
+    add(split, dest="shares", type=_shares, metavar="A,B,C", help="shares of train, valid and test (0.8,0.1,0.1)")
     add("--data-seed", type=whole, metavar="N", help="seed of the split, and of data that are made (default 0)")
     add("--limit", type=whole, metavar="N", help="only the first N examples of each part")
     add("--space", type=one_of("reals", "binary", "images", "tokens"), metavar="KIND",
@@ -148,8 +151,10 @@ def source_of(arguments: argparse.Namespace, remembered: Source | None = None) -
 
 def remember(folder: Path, source: Source, sample_rate: int | None) -> None:
     """Write data.json into the folder of a fitted model."""
+    from genus.files import json_values
+
     data = source.data if source.named else str(Path(source.data).expanduser().resolve())
-    content = {"data": data, "options": plain(source.options), "sample_rate": sample_rate}
+    content = {"data": data, "options": json_values(source.options), "sample_rate": sample_rate}
     write_file(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
 
 

@@ -69,7 +69,8 @@ def read(path: str | Path, **options: Any) -> Raw:
     Options by kind. Tables: `separator`, `header` (False: the first line is data), `dtype` ({column: type}),
     `encoding`, `columns` (those to keep). Arrays: `key`, the name of the array in an .npz. Texts: `lines` (True: one
     string a line), `encoding`. Images: `size` (pixels, or (height, width)): all are cropped and resized to it.
-    Recordings: none. Raises FileNotFoundError, ValueError or TypeError, each with what to do.
+    Recordings: none; several channels become their mean, with a warning. Raises FileNotFoundError, ValueError or TypeError,
+    each with what to do.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -376,14 +377,15 @@ def _first_strange_byte(path: Path, encoding: str) -> int:
 
 
 def read_recording(path: Path) -> Raw:
-    """One recording as a sequence of float32 in [-1, 1], channels averaged."""
-    wave, rate = _load_wave(path)
+    """One recording as a sequence of float32 in [-1, 1], the mean of its channels."""
+    wave, rate, channels = _load_wave(path)
+    _tell_of_channels(path, [channels])
     return Raw([wave], space=Sequence(Reals(())), in_time=True, sample_rate=rate)
 
 
 def _read_recording_folder(path: Path) -> Raw:
     entries = _entries(path, RECORDINGS)
-    waves, rates = zip(*(_load_wave(entry.path) for entry in entries))
+    waves, rates, channels = zip(*(_load_wave(entry.path) for entry in entries))
     if len(set(rates)) > 1:
         common: int = Counter(rates).most_common(1)[0][0]
         other = next(i for i, rate in enumerate(rates) if rate != rates[0])
@@ -391,11 +393,22 @@ def _read_recording_folder(path: Path) -> Raw:
             f"{path}: its recordings have different sample rates ({rates[0]} Hz, but {entries[other].path.name} "
             f"{rates[other]} Hz); convert them all to {common} Hz"
         )
+    _tell_of_channels(path, channels)
     raw = _assembled(entries, waves, lambda chosen: [waves[i] for i in chosen])
     return replace(raw, space=Sequence(Reals(())), sample_rate=rates[0])
 
 
-def _load_wave(path: Path) -> tuple[np.ndarray, int]:
+def _tell_of_channels(path: Path, channels: Iterable[int]) -> None:
+    several = [count for count in channels if count > 1]
+    if several:
+        whose = f"the {several[0]} channels" if path.is_file() else f"the channels of {len(several)} recordings"
+        warnings.warn(
+            f"{path}: {whose} were averaged into one; pass arrays of shape (steps, channels) to learn them all", stacklevel=2
+        )
+
+
+def _load_wave(path: Path) -> tuple[np.ndarray, int, int]:
+    """The mean of the channels (steps,), the sample rate in hertz, and how many channels there were."""
     try:
         import soundfile
     except ImportError as error:
@@ -406,7 +419,7 @@ def _load_wave(path: Path) -> tuple[np.ndarray, int]:
         raise ValueError(f"{path}: is damaged, or no recording ({error})") from error
     if not len(wave):
         raise ValueError(f"{path}: is a recording of no length; remove it")
-    return wave.mean(axis=1, dtype=np.float32), int(rate)
+    return wave.mean(axis=1, dtype=np.float32), int(rate), wave.shape[1]
 
 
 # -- images ------------------------------------------------------------------------------------------------------

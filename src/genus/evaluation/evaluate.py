@@ -6,7 +6,6 @@ get. A number means little without that second one.
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from genus.evaluation.marginals import column_distances, correlation_difference
 from genus.evaluation.memorisation import memorisation
 from genus.evaluation.two_sample import FEWEST, ROWS, two_sample_test
 from genus.evaluation.usefulness import usefulness
+from genus.files import json_values
 from genus.probability.kernels import mmd
 from genus.probability.transport import frechet_distance, sliced_wasserstein
 from genus.randomness import check_seed, generator
@@ -72,14 +72,9 @@ class Evaluation:
         return f"; {n:,}{among} {'is an exact copy of a real one' if n == 1 else 'are exact copies of real ones'}" if n else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
-        plain = lambda v: None if isinstance(v, float) and not math.isfinite(v) else v  # noqa: E731
-        return {
-            "n_real": self.n_real,
-            "n_synthetic": self.n_synthetic,
-            "measures": [{key: plain(v) for key, v in row.items()} for row in self.measures],
-            "columns": [{key: plain(v) for key, v in row.items()} for row in self.columns],
-        }
+        """Everything as JSON values; an infinite number is the string "Infinity" or "-Infinity"."""
+        counts = {"n_real": self.n_real, "n_synthetic": self.n_synthetic}
+        return json_values({**counts, "measures": self.measures, "columns": self.columns})
 
     def save(self, path: str | Path, title: str | None = None) -> Path:
         """Write the report, one HTML file; returns its path. Raises ValueError for another suffix."""

@@ -10,6 +10,7 @@ from typing import Any
 from genus.data import Dataset
 from genus.evaluation.memorisation import Memorisation
 from genus.evaluation.two_sample import TwoSample
+from genus.files import json_values
 from genus.likelihood import LogLikelihood
 from genus.model import HasLikelihood, Model
 from genus.spaces import Space, Tokens
@@ -183,18 +184,17 @@ class Leaderboard:
         return notes
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
-        plain = lambda v: None if isinstance(v, float) and not math.isfinite(v) else v  # noqa: E731
-        baseline = None if self.baseline is None else vars(self.baseline)
-        return {
+        """Everything as JSON values; an infinite number is the string "Infinity" or "-Infinity"."""
+        found = {
             "data": self.data.name,
             "n_train": len(self.data.train),
             "n_test": len(self.data.test),
             "seed": self.seed,
-            "baseline": baseline,
-            "models": [{key: plain(value) for key, value in row.items()} for row in self.rows],
+            "baseline": None if self.baseline is None else vars(self.baseline),
+            "models": self.rows,
             "footnotes": self.footnotes,
         }
+        return json_values(found)
 
     def save(self, path: str | Path, title: str | None = None) -> Path:
         """Write the report, one HTML file that needs nothing else; returns its path. Raises ValueError for another suffix."""

@@ -340,7 +340,8 @@ class Run:
         if self.settings.rank == 0:
             self.settings.run.mkdir(parents=True, exist_ok=True)
             self.checkpoints.clear()
-            write_atomically(self.settings.run / "run.json", (json.dumps(self._about(), indent=1) + "\n").encode())
+            about = {**self._about(), "space": space_config(self.model.fitted_space)}
+            write_atomically(self.settings.run / "run.json", (json.dumps(about, indent=1) + "\n").encode())
 
     def _checkpoint(self) -> None:
         assert self.checkpoints is not None

@@ -17,18 +17,17 @@ class History:
     def __init__(self, settings: Settings, keep: Callable[[dict[str, Any]], bool] | None = None) -> None:
         self._file: Any = None
         self._path = settings.run / "history.jsonl" if settings.run is not None and settings.rank == 0 else None
-        self._mode = "w"
+        self._kept: list[dict[str, Any]] = []
         if keep and self._path is not None and self._path.exists():
-            kept = [record for record in read_history(self._path) if keep(record)]
-            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
-            self._mode = "a"
+            self._kept = [record for record in read_history(self._path) if keep(record)]
 
     def write(self, record: dict[str, Any]) -> None:
         if self._path is None:
             return
         if self._file is None:  # opened when there is something to say: a refusal leaves no folder
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, self._mode)  # noqa: SIM115 - closed by __exit__
+            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in self._kept).encode())
+            self._file = open(self._path, "a")  # noqa: SIM115 - closed by __exit__
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
 

@@ -12,7 +12,6 @@ import torch
 
 from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
 from genus.fields import check_count
-from genus.files import refuse_foreign_config
 from genus.learning.distributed import device_of, start
 from genus.model import Classifies, Conditional, Model
 from genus.randomness import check_seed, generator
@@ -80,7 +79,8 @@ class Learns(Model):
         given: conditions to learn with, one an example; names of columns; or True for a dataset's labels, with which a
         model that Classifies learns unasked.
         validation: data to watch (stop early, keep the best), or a share of the training data such as 0.1.
-        run: a folder for checkpoints, history and the model; resume=True goes on exactly where it stopped.
+        run: a folder for checkpoints, history and the model; resume=True goes on exactly where it stopped. A run of the same
+        model on the same kind of data is begun anew; one of another model or other data is not touched: FileExistsError.
         Raises ValueError or TypeError before anything is changed; on any error the model stays as it was.
         """
         asked = {
@@ -106,8 +106,6 @@ class Learns(Model):
             raise TypeError(f"run={run!r} is of type {type(run).__name__}, but run must be the path of a folder")
         if run is not None and Path(run).exists() and not Path(run).is_dir():
             raise NotADirectoryError(f"run={str(run)!r} is a file; pass a folder")
-        if run is not None:
-            refuse_foreign_config(Path(run))
         if resume and run is None:
             raise ValueError("resume=True goes on with a run: pass run=folder")
         place = device_of(device)
@@ -134,6 +132,10 @@ class Learns(Model):
             raise ValueError(f"{type(self).__name__} cannot learn from this data: {reason}")
         if not self.takes_missing and missing_values(train):
             raise ValueError(f"data: holds missing values (NaN), and {type(self).__name__} takes none; {twin.instead_of_missing}")
+        if settings.run is not None:
+            from genus.artifacts import refuse_to_replace
+
+            refuse_to_replace(settings.run, twin)
         twin.learn(train, None if valid is None else twin.examples(valid), settings)
         twin.eval()
         if settings.run is not None and rank == 0:

@@ -111,11 +111,6 @@ class LearnsInPasses(Learns):
     def begin(self, train: Examples, settings: Settings) -> Passes:
         """Build, on the device of the run; and the passes over the coordinates of its data."""
         assert self.space is not None
-        if settings.resume and settings.run is not None and (settings.run / "checkpoints").exists():
-            raise ValueError(
-                f"resume: the run in {settings.run} is of a model that learns by gradient, not of {type(self).__name__}; "
-                "pass another run folder"
-            )
         self.build(self.space)
         self.to(settings.device)
         return Passes(train, self.coordinates, settings)

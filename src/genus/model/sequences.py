@@ -27,7 +27,17 @@ class Decoding(NamedTuple):
     @property
     def is_a_draw(self) -> bool:
         """Whether nothing is sharpened, cut or searched."""
-        return self._replace(length_penalty=1.0) == Decoding()
+        return self == Decoding()
+
+    @property
+    def flaw(self) -> str | None:
+        """An option of drawing that a search would ignore, or of the search that drawing would, in a sentence; None: all fits."""
+        if self.num_beams > 1:
+            idle, whose = {"temperature", "top_k", "top_p"}, f"drawing, but num_beams={self.num_beams} searches; leave one out"
+        else:
+            idle, whose = {"length_penalty"}, "the search that num_beams above 1 makes; pass that, too, or leave it out"
+        told = (name for name in self._fields if name in idle and getattr(self, name) != self._field_defaults[name])
+        return next((f"{name}={getattr(self, name)}: is of {whose}" for name in told), None)
 
 
 class CanGenerate(CanSample):
@@ -71,8 +81,9 @@ class CanGenerate(CanSample):
 
         temperature: below 1 sharper, above 1 flatter, 0 always the likeliest token. top_k: draw among the k likeliest
         tokens only. top_p: among the likeliest that together have probability p. num_beams: search that many
-        continuations for the likeliest instead of drawing. All are off by default: the draw is from the model. Raises
-        ValueError for numbers out of range or characters the model does not know.
+        continuations for the likeliest instead of drawing, by log p / length^length_penalty. All are off by default: the draw
+        is from the model. Raises ValueError for numbers out of range, for options of drawing and of searching together, and
+        for characters the model does not know.
         """
         space = self.fitted_space
         if not isinstance(space, Tokens):
@@ -89,6 +100,8 @@ class CanGenerate(CanSample):
         if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):
             raise ValueError(f"top_p={top_p!r} must be a number above 0 and at most 1")
         how = Decoding(temperature, top_k, top_p, num_beams, length_penalty)
+        if (flaw := how.flaw) is not None:
+            raise ValueError(flaw)
         prompt = plain(prompt, "prompt")
         many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], Real)
         prompts = [space.encode_prompt(p) for p in (prompt if many else [prompt])]
