@@ -122,6 +122,14 @@ def test_equal_to_scikit_learn_on_bits_and_categories():
     np.testing.assert_allclose(model.predict_proba(frame), peer.predict_proba(codes), atol=1e-9)
 
 
+@pytest.mark.parametrize("form", [lambda X: X, lambda X: 1e9 + X, lambda X: (10 * X).astype(int)], ids=["real", "far", "whole"])
+def test_straight_boundaries_are_those_of_the_gaussians(form, iris):
+    X, y = form(iris[0]), iris[1]
+    model = fitted(LinearDiscriminant, X, y)
+    joint = model.class_log_prob(model.space.encode(X))
+    np.testing.assert_allclose(model.predict_log_proba(X), joint.log_softmax(1).numpy(), rtol=1e-9, atol=1e-9)
+
+
 def test_discriminant_coordinates_are_scikit_learns_up_to_sign(wine):
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -262,6 +270,50 @@ def test_learning_with_missing_values_is_em_of_each_class(iris):
     assert model.accuracy(holed, given=y) > 0.9 and not model.complete(holed).isnan().any()
 
 
+def test_naive_bayes_leaves_missing_cells_out_in_one_pass(iris):
+    X, y = iris
+    holed = np.where(np.random.default_rng(0).random(X.shape) < 0.7, np.nan, X)
+    holed[y == y[0], 1] = np.nan  # of the first class
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = fitted(NaiveBayes, holed, y, max_iter=1, var_smoothing=0.0)
+    location, scale = model.space.location_scale
+    own = [holed[y == c] for c in model.classes]
+    means, variances = (np.stack([of(part, 0) for part in own[1:]]) for of in (np.nanmean, np.nanvar))
+    np.testing.assert_allclose((model.components.means[1:] * scale + location).numpy(), means, rtol=1e-12)
+    np.testing.assert_allclose((model.components.covariances[1:] * scale**2).numpy(), variances, rtol=1e-10)
+    assert model.components.means[0, 1] == 0 and model.components.covariances[0, 1] == 1  # nothing seen: the data's own
+
+
+def test_naive_bayes_finds_the_maximum_where_most_of_a_column_is_hidden():
+    """Nine values in ten are 0, whose cell is infinite: EM alone is not there after hundreds of passes."""
+    from scipy.optimize import minimize
+    from scipy.stats import norm
+
+    make = np.random.default_rng(0)
+    y = make.random(2000) < 0.3
+    gain = np.where(make.random(2000) < 0.9, 0, np.exp(6 + 2 * y + make.normal(size=2000))).astype(int)
+    hours = make.normal(40 + 5 * y, 8).astype(int).clip(10, 50)
+    frame = pd.DataFrame({"gain": gain, "hours": hours}).astype("Int64").mask(make.random((2000, 2)) < 0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = fitted(NaiveBayes, frame, y, var_smoothing=0.0)
+    best = sum(n * math.log(n / 2000) for n in np.bincount(y))
+    for name in frame:
+        low, high = int(frame[name].min()), int(frame[name].max())
+        for c in (False, True):
+            x = frame[name][y == c].dropna().to_numpy(int)
+
+            def lost(p, x=x, low=low, high=high):
+                below, above = ((x + side - p[0]) / math.exp(p[1]) for side in (0, 1))
+                below, above = np.where(x == low, -np.inf, below), np.where(x == high, np.inf, above)
+                below, above = np.where(below > 0, -above, below), np.where(below > 0, -below, above)  # where digits are
+                return -np.log(norm.cdf(above) - norm.cdf(below)).sum()
+
+            best -= minimize(lost, (x.mean(), math.log(x.std())), method="Nelder-Mead", options={"maxiter": 2000}).fun
+    assert model.joint_log_likelihood(frame, given=y).mean * 2000 > best - 1e-3
+
+
 def test_passes_go_on_until_they_gain_nothing(iris):
     X, y = iris
     holed = np.where(np.random.default_rng(0).random(X.shape) < 0.5, np.nan, X)
@@ -275,6 +327,20 @@ def test_passes_go_on_until_they_gain_nothing(iris):
     with pytest.warns(UserWarning, match="LinearDiscriminant stopped after max_iter=30 before gains.*raise max_iter"):
         early = score(max_iter=30)
     assert early < settled - 1e-4 and settled == pytest.approx(score(max_iter=1000), abs=2e-5)
+
+
+@pytest.mark.parametrize("cls, rows", [(LinearDiscriminant, 12), (QuadraticDiscriminant, 4)])
+def test_cells_too_few_for_a_covariance_are_said_once(cls, rows, iris):
+    few = np.arange(150) % 13 == 0  # 4 of each class
+    X, y = iris[0][few], iris[1][few]
+    holed = np.where(np.random.default_rng(1).random(X.shape) < 0.5, np.nan, X)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        bare = cls().fit(holed, y, progress=False)
+    (sentence,) = [str(w.message) for w in said if "not determined" in str(w.message)]
+    assert f"not determined by what is known of {rows} rows" in sentence and "use shrinkage=0.1" in sentence
+    shrunk = fitted(cls, holed, y, shrinkage=0.1)
+    assert shrunk.joint_log_likelihood(iris[0], given=iris[1]).mean > bare.joint_log_likelihood(iris[0], given=iris[1]).mean + 100
 
 
 def test_ledoit_wolf_needs_complete_rows(iris):
@@ -329,6 +395,7 @@ def test_labels_in_a_column(tmp_path):
     assert (
         model.accuracy(frame)
         == model.accuracy(frame.drop(columns="smoker"), given=frame[["smoker"]])
+        == model.accuracy(frame.drop(columns="smoker"), given=frame["smoker"])
         == (predicted == frame["smoker"]).mean()
     )
     assert set(NaiveBayes().fit(frame, given=["children"]).classes) == set(frame["children"])

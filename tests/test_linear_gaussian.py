@@ -204,6 +204,36 @@ def test_known_values_of_two_hundred_digits_are_refused(name):
 
 
 @pytest.mark.parametrize(
+    "model",
+    [
+        GaussianMixture(n_components=2),
+        genus.Mixture(n_components=2),
+        MixtureOfPPCA(n_components=2, latent_dim=1),
+        ProbabilisticPCA(n_components=1),
+        genus.LinearDiscriminant(shrinkage=0.3),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_the_unit_of_the_data_costs_its_logarithm_though_it_has_no_square(model):
+    given = {"given": [0, 1, 2] * 50} if isinstance(model, Classifies) else {}
+    want = model.fit(IRIS, **given, progress=False).log_likelihood(IRIS).nats
+    for size in (1e-160, 1e160):
+        got = model.fit(IRIS * size, **given, progress=False).log_likelihood(IRIS * size).nats
+        torch.testing.assert_close(got, want - 4 * math.log(size), rtol=1e-9, atol=0)
+        if isinstance(model, ProbabilisticPCA):
+            assert 0.9 < model.explained_variance_ratio[0] < 0.95 and model.singular_values[0] / size > 20
+
+
+def test_a_start_from_series_that_all_lack_a_column_leaves_it_as_the_data_are(monkeypatch):
+    x = torch.randn(60, 12, 3, generator=zoo.draws(), dtype=torch.float64).cumsum(1)
+    seen = x.clone()
+    seen[1:, :, 1] = torch.nan
+    monkeypatch.setattr("genus.learning.em.START_ROWS", 4)
+    model = zoo.quickly(LinearDynamicalSystem(max_iter=20), seen)
+    assert model.log_likelihood(seen).mean > model.log_likelihood(x).mean  # finite, and of what was seen
+
+
+@pytest.mark.parametrize(
     ("model", "advice"),
     [
         (Gaussian(), "ProbabilisticPCA or FactorAnalysis"),
@@ -262,7 +292,7 @@ def damage(folder, name, value):
     ("model", "name", "value"),
     [
         (ProbabilisticPCA(n_components=1), "noise", 0.0),
-        (ProbabilisticPCA(n_components=1), "variances", -1.0),
+        (ProbabilisticPCA(n_components=1), "spectrum", -1.0),
         (FactorAnalysis(n_components=1), "loadings", math.nan),
         (MixtureOfPPCA(n_components=2, latent_dim=1), "weights", -1.0),
         (MixtureOfPPCA(n_components=2, latent_dim=1), "weights", 0.25),  # of a sum that is not one

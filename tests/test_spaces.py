@@ -572,7 +572,7 @@ def test_constant_column_is_told():
     assert "'a' is constant" in Table.of(frame).fit([Table.of(frame).encode(frame)]).complaint()
 
 
-@pytest.mark.parametrize("column", [1e9 + 1e-6 * np.arange(9), 1e-200 * np.arange(9)])
+@pytest.mark.parametrize("column", [1e9 + 1e-6 * np.arange(9), 1e-310 * np.arange(9)])
 def test_a_column_that_varies_too_little_is_told_so(column):
     frame = pd.DataFrame({"a": column})
     complaint = Table.of(frame).fit([Table.of(frame).encode(frame)]).complaint()
@@ -586,9 +586,20 @@ def test_columns_of_any_size_are_standardised_or_told():
     assert Reals((1,), "float64").fit([far]).complaint() is None
     tenths = torch.full((100_001, 1), 0.1, dtype=torch.float64)  # its mean is rounded
     assert "constant" in Reals((1,), "float64").fit([tenths]).complaint()
-    frame = pd.DataFrame({"a": [1e300, -1e300, 1.5]})
-    with pytest.raises(ValueError, match="column 'a' holds numbers whose squares overflow; divide it"):
+    frame = pd.DataFrame({"a": [1.5e308, 1.5e308, 1.5]})
+    with pytest.raises(ValueError, match="column 'a' holds numbers whose sum overflows; divide it"):
         Table.of(frame).fit([Table.of(frame).encode(frame)])
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-160, 1e160, 1e290])
+def test_numbers_without_a_square_are_standardised_as_others_are(size):
+    x = torch.randn(90, 3, dtype=torch.float64) * torch.tensor([1.0, 1e-3, 1e6]) + 1.5
+    x[::7, 1] = torch.nan
+    (at, spread), (far, wide) = (Reals((3,), "float64").fit((x * by).split(40)).location_scale for by in (1.0, size))
+    torch.testing.assert_close(far / size, at, rtol=1e-14, atol=0)
+    torch.testing.assert_close(wide / size, spread, rtol=1e-12, atol=0)
+    growing = torch.tensor([[-size], [size], [1e290], [-1e290]], dtype=torch.float64).split(2)  # in chunks
+    assert float(Reals((1,), "float64").fit(growing).location_scale[1]) == pytest.approx(math.hypot(size, 1e290) * 0.5**0.5)
 
 
 def test_standardisation_is_streamed_and_counted():

@@ -81,8 +81,7 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         with self.verb(seed, "classes"):
             codes = self.draw_classes(max(n, 1), None).cpu()
         labels = self._labels(codes)
-        given = labels.to_frame() if hasattr(labels, "to_frame") else labels
-        return self.sample(len(codes), given=given, seed=seed)[:n], labels[:n]
+        return self.sample(len(codes), given=labels, seed=seed)[:n], labels[:n]
 
     def draw_classes(self, n: int, g: Tensor | None) -> Tensor:
         """The number of the class of each of n points: what they are given, else drawn from the prior."""

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from genus.probability.gaussian_forms import LOG_2PI, gram, tile_rows
+from genus.spaces.arrays import holds_missing
 
 FLOOR = 1e-6  # least noise, as a share of a column's variance: at 0 the density would be infinite
 LEAST_SHARE = 1e-14  # of noise beside what the factors explain of a column: of less, rounding errors are larger
@@ -94,8 +95,9 @@ def moments(x: Tensor, weights: Tensor, factors: Factors) -> tuple[Tensor, Tenso
     d, q = factors.loadings.shape
     count, first, second = weights.sum(dtype=torch.float64), torch.zeros_like(factors.mean), factors.mean.new_zeros(d, d)
     for tile, w in zip(x.split(tile_rows(d + q * q, 8)), weights.split(tile_rows(d + q * q, 8)), strict=True):
-        whole, w, holes = tile.double(), w.double()[:, None], tile.isnan()
-        if holes.any():
+        whole, w = tile.double(), w.double()[:, None]
+        if holds_missing(tile):
+            holes = tile.isnan()
             _, code, covariance = posterior(whole, factors)
             whole = torch.where(holes, _emit(code, factors), whole)
             # Cov[x | seen] = W C W' + Psi, in the rows and columns of what is missing

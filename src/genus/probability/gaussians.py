@@ -283,13 +283,18 @@ def maximise(statistics: Statistics, kind: Kind, floor: float = 1e-6, support: f
 
 
 def warn_of_few(rows: float, d: int, instead: str) -> None:
-    """Say that so many rows leave a covariance singular; `instead` is what to do."""
+    """Say so where so many rows leave a covariance singular; `instead` is what to do."""
     if rows <= d:
-        warnings.warn(
-            f"a covariance in {d} dimensions is not determined by {rows:.0f} rows, and new points will look impossible to it; "
-            f"use {instead}, or more rows",
-            stacklevel=3,
-        )
+        warn_undetermined(f"{rows:.0f} rows", d, instead)
+
+
+def warn_undetermined(by: str, d: int, instead: str) -> None:
+    """Say that a covariance in d dimensions is singular for all that is known: `by` what, `instead` what to do."""
+    warnings.warn(
+        f"a covariance in {d} dimensions is not determined by {by}, and new points will look impossible to it; "
+        f"use {instead}, or more rows",
+        stacklevel=4,
+    )
 
 
 def with_prior(statistics: Statistics, kind: Kind) -> Statistics:

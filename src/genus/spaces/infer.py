@@ -120,7 +120,9 @@ def _ragged_candidates(sequences: list[Tensor]) -> Iterable[Space]:
 
 
 def _is_binary(x: Tensor) -> bool:
-    """Whether x holds zeros and ones, both of them. The ends tell most other data apart in one quick pass."""
+    """Whether x holds zeros and ones, both of them. The first point tells most other data apart, else the ends do."""
+    if not bool(((x[0] == 0) | (x[0] == 1)).all()):
+        return False
     low, high = x.aminmax()
     return bool(low == 0) and bool(high == 1) and (not x.is_floating_point() or bool(((x == 0) | (x == 1)).all()))
 

@@ -131,6 +131,7 @@ class Space:
         return f"{type(self).__name__}{tuple(self.shape)}"
 
 
+TINY = 1e-300  # below it a number is on its way to losing its digits
 TILE = 2**16  # numbers whose moments are taken at once: they stay in the cache
 
 
@@ -141,6 +142,8 @@ class Standardisation:
         dims, self.names = len(names), names
         self.count = torch.zeros(dims, dtype=torch.float64)
         self.mean = torch.zeros(dims, dtype=torch.float64)
+        # the unit of what is squared, as large as it must be for squares in range: 1e-160 has no square, nor has 1e160
+        self.unit = torch.full((dims,), TINY, dtype=torch.float64)
         self.sum_of_squares = torch.zeros(dims, dtype=torch.float64)
 
     def update(self, flat: Tensor) -> None:
@@ -148,23 +151,31 @@ class Standardisation:
             self._add(rows.cpu().double())
 
     def _add(self, rows: Tensor) -> None:
-        if holds_missing(rows):
-            count, sum_of = (~torch.isnan(rows)).sum(0).double(), torch.nansum
-        else:
-            count, sum_of = torch.full_like(self.count, len(rows)), torch.sum
-        mean = sum_of(rows, 0) / count.clamp_min(1)
-        squares = sum_of((rows - mean).square_(), 0)
+        count, sum_of, summed = torch.full_like(self.count, len(rows)), torch.sum, rows.sum(0)
+        if summed.isnan().any():
+            count, sum_of, summed = (~torch.isnan(rows)).sum(0).double(), torch.nansum, rows.nansum(0)
+        mean = summed / count.clamp_min(1)
         total = (self.count + count).clamp_min(1)
         delta = mean - self.mean
-        self.sum_of_squares += squares + delta.square() * self.count * count / total
+
+        def grown() -> Tensor:
+            squares = sum_of((rows - mean).mul_(1 / self.unit).square_(), 0)
+            return self.sum_of_squares + squares + (delta / self.unit).square() * self.count * count / total
+
+        if not (squares := grown()).isfinite().all():  # as at the first rows
+            unit = self.unit.maximum(sum_of((rows - mean).abs_(), 0) / count.clamp_min(1)).maximum(delta.abs())
+            self.sum_of_squares *= (self.unit / unit).square()
+            self.unit = unit
+            squares = grown()
+        self.sum_of_squares = squares
         self.mean += delta * count / total
         self.count += count
 
     def location_scale(self) -> tuple[list[float], list[float]]:
-        deviation = (self.sum_of_squares / self.count.clamp_min(1)).sqrt()
+        deviation = (self.sum_of_squares / self.count.clamp_min(1)).sqrt() * self.unit
         if not deviation.isfinite().all():
             name = self.names[int((~deviation.isfinite()).nonzero()[0])]
-            raise ValueError(f"data: the column {name!r} holds numbers whose squares overflow; divide it by a power of ten")
+            raise ValueError(f"data: the column {name!r} holds numbers whose sum overflows; divide it by a power of ten")
         # A spread at the rounding error of its own mean is no spread: a constant column.
         constant = deviation <= 1e-14 * self.mean.abs().clamp_min(1e-290)
         return self.mean.tolist(), torch.where(constant, 0.0, deviation).tolist()

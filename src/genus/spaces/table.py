@@ -105,6 +105,8 @@ class Table(Space):
             frame = pd.DataFrame({self.columns[0].name: _series(raw)})
         elif isinstance(raw, pd.DataFrame):
             frame = raw
+        elif isinstance(raw, pd.Series) and [raw.name] == [column.name for column in self.columns]:
+            frame = raw.to_frame()
         elif isinstance(raw, pd.Series):
             raise TypeError("data: is a Series, one row or column of a table; pass a DataFrame, such as frame.iloc[[0]]")
         else:

@@ -7,12 +7,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from genus.data import Examples, missing_values
 from genus.fields import Between
-from genus.learning import LearnsFromLabels
+from genus.learning import LearnsFromLabels, Settings
 from genus.model import HasDensity, Imputes
 from genus.probability import gaussians
 from genus.probability.gaussian_forms import Kind
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
+from genus.spaces.arrays import holds_missing
+
+FLOOR = 1e-6  # least variance of a class in any direction, as a share of the data's own
 
 
 class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
@@ -32,6 +36,19 @@ class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
         self.register_buffer("means", means)
         self.register_buffer("covariances", covariances)
 
+    def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
+        super().learn(train, valid, settings)
+        if self.shrinkage != 0:
+            return
+        rows = len(train) * (torch.ones_like(self.prior[:1]) if self.kind == "tied" else self.prior)  # of each covariance
+        d = self.means.shape[1]
+        if not missing_values(train):
+            gaussians.warn_of_few(float(rows.min()), d, "shrinkage='auto'")
+            return
+        least, of = torch.linalg.eigvalsh(self.covariances).amin(-1).reshape(-1).min(0)
+        if least < 2 * FLOOR:
+            gaussians.warn_undetermined(f"what is known of {rows[of]:.0f} rows", d, "shrinkage=0.1")
+
     def class_statistics(self, z: Tensor, membership: Tensor) -> dict[str, Tensor]:
         if self.shrinkage != "auto":
             sums_of = gaussians.weighted_statistics if self.kind == "tied" else _sums_of_each
@@ -44,16 +61,14 @@ class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
         return {**_sums_of_each(z, membership, means, covariances, "full"), "fourth": fourth}
 
     def solve(self, statistics: dict[str, Tensor]) -> None:
-        scale = self.fitted_space.location_scale[1].to(self.means)  # shrinkage is in the data's own units
+        scale = self.fitted_space.location_scale[1].to(self.means)  # shrinkage is in the data's own units,
+        scale = scale / scale.max()  # but for a factor: squares of them are in range
         if self.shrinkage != "auto":
-            _, self.means, covariances = gaussians.maximise(statistics, self.kind, support=0)
+            _, self.means, covariances = gaussians.maximise(statistics, self.kind, FLOOR, support=0)
             shares: float | Tensor = self.shrinkage
-            if self.shrinkage == 0:
-                rows = statistics["count"].sum() if self.kind == "tied" else statistics["count"].min()
-                gaussians.warn_of_few(float(rows), self.means.shape[1], "shrinkage='auto'")
         else:
             fourth = statistics.pop("fourth")
-            _, self.means, covariances = gaussians.maximise(statistics, "full", support=0)
+            _, self.means, covariances = gaussians.maximise(statistics, "full", FLOOR, support=0)
             scale = covariances.diagonal(dim1=1, dim2=2).rsqrt()  # (C, D): or rather, of the class itself
             shares = _ledoit_wolf(fourth, self.means, covariances, scale, statistics["count"])
         covariances = _shrunk(covariances, scale, shares)
@@ -108,6 +123,23 @@ class LinearDiscriminant(_Discriminant):
     """
 
     kind: ClassVar[Kind] = "tied"
+
+    def _joint(self, examples: Examples) -> Tensor:
+        """log p(x, y = c) (n, C) but for what the classes share, so that it is linear in x."""
+        space = self.fitted_space
+        location, scale = (t.to(self.means) for t in space.location_scale)
+        centre, root = self.prior @ self.means, torch.linalg.cholesky(self.covariances)
+        slopes = torch.cholesky_solve((self.means - centre).T, root)  # (d, C)
+        offsets = self.prior.log() - 0.5 * ((self.means + centre) * slopes.T).sum(1)
+        slopes = slopes / scale[:, None]
+        location = location - space.integer_coordinates.to(location) / 2  # a whole number is read at the middle of [x, x + 1)
+
+        def joint(x: Tensor, g: Tensor | None) -> Tensor:
+            if holds_missing(x):
+                return self.class_log_prob(x).cpu()
+            return torch.addmm(offsets, x.reshape(len(x), -1).to(slopes) - location, slopes).cpu()
+
+        return torch.cat(self.on_batches(examples, joint, "classify"))
 
     def transform(self, data: Any) -> Any:
         """Discriminant coordinates, a numpy array (n, min(C - 1, d)): the directions in which class means lie farthest apart

@@ -151,7 +151,8 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, CountsParameters, HasLogPr
             self.innovation = _at_least((s["to"] - self.transition @ s["across"].mT) / s["steps"], eye * FLOOR)
         coefficients = _least_squares(s["design"], s["response"][..., None])[..., 0]  # (d, k + 1): each column on [z, 1]
         self.emission, self.offset = coefficients[:, :-1].contiguous(), coefficients[:, -1].contiguous()
-        self.noise = ((s["square"] - (coefficients * s["response"]).sum(1)) / s["seen"]).clamp(min=FLOOR)
+        noise = (s["square"] - (coefficients * s["response"]).sum(1)) / s["seen"]
+        self.noise = noise.where(s["seen"] > 0, 1.0).clamp(min=FLOOR)  # of a column never seen, the data's own variance
 
     # -- verbs ----------------------------------------------------------------------------------------------------
 

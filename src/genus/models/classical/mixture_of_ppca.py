@@ -112,6 +112,7 @@ class MixtureOfPPCA(MixtureModel, HasDensity):
     def _set(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
         """The parameters from the weight, mean and covariance of each piece, in z."""
         scale = self.fitted_space.location_scale[1].to(means)  # of each column, to the data's own units
+        scale = scale / scale.max()  # but for a factor: squares of them are in range
         pieces = [factors.principal(S * scale[:, None] * scale, self.latent_dim)[:2] for S in covariances]
         self.weights, self.mean = weights, means
         self.loadings = torch.stack([loadings for loadings, _ in pieces]) / scale[:, None]

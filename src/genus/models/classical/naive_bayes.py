@@ -14,6 +14,7 @@ from genus.model import Completes, HasLogProb
 from genus.probability.components import ColumnComponents, components_for, too_many
 from genus.probability.statistics import Statistics
 from genus.spaces import Binary, Encoded, Reals, Space, Table, Tokens
+from genus.spaces.arrays import holds_missing
 
 FLOOR = 1e-12  # least variance, as a share of the data's own: only without var_smoothing is there one as small
 
@@ -27,8 +28,8 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
         whole numbers             such a number seen through the cell [x_j, x_j + 1), which gives exact probabilities
         categories, 0 and 1       (n_cjv + a) / (n_c + a V),   a = smoothing, of V values
 
-    One pass in closed form; whole numbers, whose real values are hidden, take some passes of EM. Missing values are left out
-    of the product, which integrates them out exactly.
+    One pass in closed form; whole numbers, whose real values are hidden, take some passes of EM and Newton's method. Missing
+    values are left out of the product, which integrates them out exactly.
 
     Warner et al. 1961; Duda & Hart 1973; Domingos & Pazzani 1997 on why it works where columns do depend.
     """
@@ -50,10 +51,8 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
         super().build(space)
         self.components = components_for(space, self.n_classes, smoothing=0, floor=FLOOR)
 
-    def hides(self, space: Space, missing: bool) -> bool:
-        if isinstance(self.components, ColumnComponents):  # a missing cell only leaves the sums of its column
-            return bool(self.components.whole)
-        return missing
+    def hides(self, space: Space, missing: bool) -> bool:  # a missing cell only leaves the sums of its column
+        return isinstance(self.components, ColumnComponents) and bool(self.components.whole)
 
     def coordinates(self, x: Any, g: Tensor | None, dtype: torch.dtype) -> Labelled:
         assert g is not None
@@ -61,16 +60,25 @@ class NaiveBayes(LearnsFromLabels, HasLogProb, Completes):
         return Labelled(self.components.coordinates(x), g.argmax(1))
 
     def class_statistics(self, z: Tensor, membership: Tensor) -> Statistics:
-        return self.components.statistics(z, membership)
+        if isinstance(self.components, ColumnComponents):
+            return self.components.statistics(z, membership)
+        seen = membership.sum(1, keepdim=True).expand(-1, z.shape[1])  # points that are there, of each class and column
+        if holds_missing(z):
+            seen, z = membership @ (~z.isnan()).to(membership), z.nan_to_num(0.0)
+        return self.components.statistics(z, membership) | {"seen": seen}
 
     def solve(self, statistics: Statistics) -> None:
         # what is added to counts and to variances, as sums over pseudo-points: they add up with those of the data
-        seen = statistics["count"][:, None]
+        seen = statistics["seen"]
+        statistics["second"] = statistics["second"] + seen * self.var_smoothing * self._largest_variance()
         if isinstance(self.components, ColumnComponents):
             statistics["levels"] = statistics["levels"] + self.smoothing
-            seen = statistics["seen"]
-        statistics["second"] = statistics["second"] + seen * self.var_smoothing * self._largest_variance()
-        self.components.maximise(statistics)
+            self.components.climb(statistics)
+        else:  # of each column as if all points of the class were there; where none is, the data's own mean and variance
+            count = statistics["count"][:, None]
+            for name, unseen in (("first", 0.0), ("second", 1.0)):
+                statistics[name] = count * (statistics[name] / seen).where(seen > 0, unseen)
+            self.components.maximise({name: statistics[name] for name in ("count", "first", "second")})
 
     def class_log_prob(self, x: Any) -> Tensor:
         return self.joint(self.components.coordinates(x).double())

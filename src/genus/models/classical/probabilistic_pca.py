@@ -34,7 +34,7 @@ class ProbabilisticPCA(FactorAnalysis):
     def build(self, space: Space) -> None:
         super().build(space)
         self.register_buffer("directions", torch.zeros(space.dims, self.n_components, dtype=torch.float64))
-        self.register_buffer("variances", torch.ones(space.dims, dtype=torch.float64))
+        self.register_buffer("spectrum", torch.ones(space.dims, dtype=torch.float64))  # `variances`, in the unit squared
         self.register_buffer("count", torch.ones((), dtype=torch.float64))
 
     def maximise(self, statistics: dict[str, Tensor]) -> None:
@@ -44,13 +44,13 @@ class ProbabilisticPCA(FactorAnalysis):
     solve = maximise
 
     def explain(self, covariance: Tensor) -> None:
-        scale = self._scale  # of each column, to the data's own units
-        loadings, noise, self.directions, self.variances = factors.principal(covariance * scale[:, None] * scale, self.n_components)
+        scale = self._scale / self._unit
+        loadings, noise, self.directions, self.spectrum = factors.principal(covariance * scale[:, None] * scale, self.n_components)
         self.loadings, self.noise = loadings / scale[:, None], noise / scale.square()
 
     def flaw(self) -> str | None:
-        sound = bool((self.variances >= 0).all()) and float(self.count) > 0
-        return super().flaw() or (None if sound else "variances must be at least 0, and count above 0")
+        sound = bool((self.spectrum >= 0).all()) and float(self.count) > 0
+        return super().flaw() or (None if sound else "spectrum must be at least 0, and count above 0")
 
     @property
     def components(self) -> Tensor:
@@ -58,16 +58,26 @@ class ProbabilisticPCA(FactorAnalysis):
         return self.directions.T
 
     @property
+    def variances(self) -> Tensor:
+        """Along each direction, those not kept too (dims,): the eigenvalues of the data's covariance, in its units squared."""
+        return self.spectrum * self._unit.square()
+
+    @property
     def explained_variance_ratio(self) -> Tensor:
         """Share of the data's variance along each component, (n_components,)."""
-        return (self.variances / self.variances.sum())[: self.n_components]
+        return (self.spectrum / self.spectrum.sum())[: self.n_components]
 
     @property
     def singular_values(self) -> Tensor:
         """Of the centred data matrix, (n_components,)."""
-        return (self.variances * self.count).sqrt()[: self.n_components]
+        return (self.spectrum * self.count).sqrt()[: self.n_components] * self._unit
 
     @property
     def noise_variance(self) -> Tensor:
         """sigma^2, in the data's units squared."""
         return super().noise_variance.mean()
+
+    @property
+    def _unit(self) -> Tensor:
+        """Of length: the deviation of the widest column, in the data's units, whose own squares may be out of range."""
+        return self._scale.max()

@@ -38,6 +38,7 @@ from genus.spaces.arrays import probability_flaw
 from genus.spaces.table import Column
 
 LEAST_CELLS = 0.1  # standard deviation of a whole number, in cells: one no narrower already holds all but 1e-6
+RIDGE = 1e-9  # added to the information, as a share of that of points with nothing hidden: where all is, there is none
 PRIOR_POINTS = 3  # that keep a component from being narrow: d + 2 in one dimension, as Fraley & Raftery 2007 have it
 FEW = 1000  # values of a column that are all kept at hand; of more, those that occur
 START_NUMBERS = 4_000_000  # features that a start is chosen from
@@ -122,7 +123,8 @@ class ColumnComponents(Components):
         r = responsibilities.double()
         rows = r.T.contiguous()  # (n, K)
         levels = self._gathered(rows, self._codes(z), self.probabilities.shape[1])
-        sums = self.means.new_zeros(3, *self.means.shape)  # of 1, E[u], E[u^2], u = (y - m) / s, over the points that are there
+        # of 1, E[u], E[u^2], Var[u], Cov[u, u^2], Var[u^2], u = (y - m) / s, over the points that are there
+        sums = self.means.new_zeros(6, *self.means.shape)
         for j, i in enumerate(self.continuous + self.whole):
             y, values, code = self._parted(z[:, i], i, j)
             if y is not None:
@@ -131,14 +133,15 @@ class ColumnComponents(Components):
                 y = y.double().where(there, 0)
                 n, one, two = (r @ torch.stack([there.double(), y, y.square()], 1)).T
                 one, two = (one - m * n) / s, (two - 2 * m * one + m.square() * n) / s.square()
-                sums[:, :, j] += torch.stack([n, (1 - spread) * one, (1 - spread).square() * two + spread * n])
+                of_cell = spread * torch.stack([n, 2 * one, 4 * two])
+                sums[:, :, j] += torch.stack([n, (1 - spread) * one, (1 - spread).square() * two + of_cell[0], *of_cell])
             if values is not None:
                 count = self._gathered(rows, code[:, None], len(values))  # (K, V)
                 moments = truncated_normal.moments(*self._edges(values, i, j))
                 sums[:, :, j] += torch.stack([count, *(count * moment for moment in moments)]).sum(2)
-        m, s, (n, one, two) = self.means, self.variances.sqrt(), sums
+        m, s, (n, one, two) = self.means, self.variances.sqrt(), sums[:3]
         first, second = m * n + s * one, m.square() * n + 2 * m * s * one + s.square() * two
-        return {"count": r.sum(1), "levels": levels, "seen": n, "first": first, "second": second}
+        return {"count": r.sum(1), "levels": levels, "seen": n, "first": first, "second": second, "hidden": sums[3:].movedim(0, 2)}
 
     # -- the M step ----------------------------------------------------------------------------------------------
 
@@ -150,9 +153,38 @@ class ColumnComponents(Components):
         self.means = torch.where(alive, first / seen.clamp(min=1e-9), self.means)
         squares = statistics["second"] - 2 * self.means * first + seen * self.means.square()
         variances = (squares + self.smoothing / self.n_components**2) / (seen + self.smoothing).clamp(min=1e-9)
+        self.variances = torch.where(alive, variances, self.variances).maximum(self._least_variances)
+
+    @property
+    def _least_variances(self) -> Tensor:
         cells = [(LEAST_CELLS / self._units(i)[1]) ** 2 for i in self.whole]
-        floor = self.means.new_tensor([self.floor] * len(self.continuous) + cells)
-        self.variances = torch.where(alive, variances, self.variances).maximum(floor)
+        return self.means.new_tensor([self.floor] * len(self.continuous) + cells)
+
+    def climb(self, statistics: Statistics) -> None:
+        """`maximise`, a step of EM, but for whole numbers, where it is near, a step of Newton's method.
+
+        Where much is hidden, as where most values lie at an end, whose cell is infinite, EM takes hundreds of steps. With
+        responsibilities that stay as they are and no `smoothing`, the log-likelihood of (1 + e) u - d in place of u is
+        concave in (d, e) (Pratt 1981), with, at 0 and given the cells (Louis 1982),
+
+            gradient     sum E[u],  n - sum E[u^2]
+            information  [[n, -sum E[u]], [-sum E[u], n + sum E[u^2]]] - sum Cov[(u, 1 - u^2)]
+        """
+        m, s, n = self.means, self.variances.sqrt(), statistics["seen"]
+        self.maximise(statistics)
+        if not self.whole:
+            return
+        one, two = (statistics["first"] - m * n) / s, statistics["second"]
+        two = (two - 2 * m * statistics["first"] + m.square() * n) / s.square()
+        of_mean, across, of_spread = statistics["hidden"].unbind(2)
+        a, b, c = (1 + RIDGE) * n - of_mean, across - one, (1 + RIDGE) * n + two - of_spread
+        e = ((a * (n - two) - b * one) / (a * c - b.square())).clamp(-0.5, 1.0)
+        variances = (s / (1 + e)).square().maximum(self._least_variances)
+        ratio = variances.sqrt() / s  # 1 / (1 + e)
+        means = m + s * ratio * ((one - b * (1 / ratio - 1)) / a).clamp(-1.0, 1.0)
+        near = ((self.means - m).abs() < s / 2) & ((self.variances.sqrt() / s).log().abs() < 0.5) & (n > 1e-9)
+        near[:, : len(self.continuous)] = False
+        self.means, self.variances = torch.where(near, means, self.means), torch.where(near, variances, self.variances)
 
     def _frequencies(self, count: Tensor) -> Tensor:
         """The likeliest probabilities of one discrete column (K, levels) under the prior; even where nothing was counted."""
