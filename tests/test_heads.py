@@ -40,6 +40,18 @@ def test_the_probabilities_of_a_column_of_whole_numbers_add_up_to_one():
     assert float(p[5000 + high + 1] / p[5000 + high]) == pytest.approx(0.5e-9, rel=1e-4)
 
 
+def test_a_column_of_fractions_has_a_density_far_from_what_was_seen():
+    """Its tails are those of the normal: at the end of the range it would not integrate to one."""
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(3, 2, 50), "y": ["a", "b"] * 25})
+    table = Table.of(frame)
+    table = table.fit([table.encode(frame)])
+    head, column = observation_head(table), table.columns[0]
+    x = torch.tensor([column.low - 40.0, column.low, column.high, column.high + 40.0], dtype=torch.float64)
+    log_p = head.log_prob(torch.zeros(4, head.outputs), torch.stack([x, torch.zeros(4)], 1))
+    expected = torch.distributions.Normal(column.location, column.scale).log_prob(x) - math.log(2)
+    torch.testing.assert_close(log_p.double(), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_probabilities_of_a_small_dtype_add_up_to_one():
     head = observation_head(Reals(1, "uint8", location=[3.0], scale=[2.0]))
     x = torch.arange(256, dtype=torch.uint8)[:, None]

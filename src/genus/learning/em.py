@@ -3,9 +3,9 @@
     E   expect(batch) -> statistics that add up, among them log_likelihood = sum log p(x) and count (K,), which sums to the points
     M   maximise(statistics) sets the parameters; log p(data), with the log-prior where there is one, never falls
 
-A prior that moves with the statistics is none: Gaussians held up by `support` may end on a drop of some 1e-5 nats a point
-(`gaussians.maximise`; with support=0 there is none), and a mixture with a `concentration` climbs what it says itself.
-Restarts keep the best. Because the statistics add up, data larger than memory and many processes need no second version.
+A prior that moves with the statistics is none: with Gaussians held up by `support` log p(data) may fall for a while
+(`gaussians.maximise`; with support=0 it does not), and a mixture with a `concentration` climbs what it says itself. So the
+best of a start is kept, a fall is no convergence, and some steps in vain are. Restarts keep the best. Because the statistics add up, data larger than memory and many processes need no second version.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from genus.probability.statistics import Statistics
 from genus.randomness import key, randomness
 
 START_ROWS = 20_000  # points a start is chosen from
+PATIENCE = 10  # iterations that bring nothing, after which a start has converged
 
 
 class LearnsByEM(LearnsInPasses):
@@ -82,21 +83,26 @@ class LearnsByEM(LearnsInPasses):
             )
 
     def _climb(self, passes: Passes, history: History, bar: Progress, start: int) -> tuple[float, bool]:
-        """EM from the present parameters: (mean log-likelihood reached, whether it converged)."""
-        before = -torch.inf
-        for iteration in range(self.max_iter):
+        """EM from the present parameters to the best it comes by: (the objective there, whether it converged)."""
+        best, best_state, before, idle, converged = -torch.inf, {}, -torch.inf, 0, False
+        for iteration in range(self.max_iter + 1):  # the last time only to see where it stands
             statistics = passes.sum(self.expect)
             value = self._objective(statistics)
             if value != value:
                 return -torch.inf, False
-            history.write({"start": start, "iteration": iteration, "log_likelihood": value})
-            bar.advance(1, {"start": start + 1, "log p": f"{value:.4f}"})
-            if value - before < self.tol:
-                return value, True
+            if iteration < self.max_iter:
+                history.write({"start": start, "iteration": iteration, "log_likelihood": value})
+                bar.advance(1, {"start": start + 1, "log p": f"{value:.4f}"})
+            idle = 0 if value > best else idle + 1
+            if value > best:
+                best, best_state = value, copy.deepcopy(self.state_dict())
+            converged = abs(value - before) < self.tol or idle == PATIENCE
+            if converged or iteration == self.max_iter:
+                break
             before = value
             self.maximise(statistics)
-        value = self._objective(passes.sum(self.expect))
-        return (value, False) if value == value else (-torch.inf, False)
+        self.load_state_dict(best_state)
+        return best, converged
 
     def _objective(self, statistics: Statistics) -> float:
         """What EM climbs, nats per point: the log-likelihood, and the log-prior where there is one."""

@@ -25,12 +25,14 @@ from genus.files import write_atomically
 from genus.learning.adamw import AdamW
 from genus.learning.batches import Batches, Shuffled
 from genus.learning.checkpoint import Checkpoints, environment
+from genus.learning.distributed import sum_over_ranks
 from genus.learning.history import History, Progress
 from genus.learning.learns import Learns, Precision, Settings
 from genus.randomness import randomness, reseed
 from genus.spaces import Encoded, Ragged, space_config
 
 Loss = Callable[[Any, Tensor | None], Tensor]
+FORMAT = 2  # of checkpoints
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ class Run:
             self.steps = settings.epochs * self.batches.steps_per_epoch
         else:
             self.steps = settings.steps or max(self.recipe.steps, self.recipe.epochs * self.batches.steps_per_epoch)
-        self.data = _fingerprint(train)
+        parts = {"data": train, "validation": valid} if settings.run is not None else {}
+        self.fingerprints = {name: None if part is None else _fingerprint(part) for name, part in parts.items()}
         self.players = model.players()
         self.optimisers = [self._optimiser(player) for player in self.players]
         self.sides = [self._side(player) for player in self.players]
@@ -176,7 +179,7 @@ class Run:
     def _move(self) -> Tensor:
         """One turn of every player; their losses (players,)."""
         settings = self.settings
-        reseed(settings.seed, "step", self.step, settings.rank)
+        reseed(settings.seed, "step", self.step)
         x, g = self.batches.batch(self.step, settings.rank, settings.world)
         self.model.elapsed = self.step / self.steps
         pace = self._schedule()
@@ -187,7 +190,7 @@ class Run:
                 for parameter in self.model.parameters():
                     parameter.requires_grad_(id(parameter) in own)
             optimiser.lr = self.recipe.learning_rate * player.pace * pace
-            with self._autocast():
+            with self._noise(len(x)), self._autocast():
                 loss = side(x, g)
             loss.backward()
             if self.recipe.clip is not None:
@@ -226,16 +229,26 @@ class Run:
             return min(1.0, 2 - 2 * share)
         return 1 - share if self.recipe.decay == "linear" else 0.5 * (1 + math.cos(math.pi * share))
 
+    def _noise(self, n: int) -> contextlib.AbstractContextManager[Any]:
+        """What gives the n rows of this process their part of the noise of the batch."""
+        if self.settings.world == 1:
+            return contextlib.nullcontext()
+        from genus.learning.whole_batch import NoiseOfTheWholeBatch
+
+        return NoiseOfTheWholeBatch(n, self.settings.rank, self.settings.world)
+
     def _look(self, recent: list[Tensor]) -> list[float]:
-        losses = torch.stack(recent).cpu()  # (steps, players)
-        sound = losses.isfinite().all(1)
+        losses = sum_over_ranks({"losses": torch.stack(recent) / self.settings.world})["losses"].cpu()  # (steps, players)
+        sound, broken = losses.isfinite().all(1), None
         if not sound.all():
-            first = self.step - len(recent) + int((~sound).nonzero()[0])
+            broken = f"the loss was not a number at step {self.step - len(recent) + int((~sound).nonzero()[0])}"
+        elif not all(bool(p.isfinite().all()) for p in self.model.parameters()):  # no later loss may be there to tell
+            broken = f"the parameters were no numbers after step {self.step - 1}"
+        if broken is not None:
             saved = self.checkpoints is not None and self.checkpoints.latest() is not None
             kept = "; the last good checkpoint is kept" if saved else ""
             raise FloatingPointError(
-                f"{type(self.model).__name__}: the loss was not a number at step {first}{kept}; "
-                f"try a smaller learning_rate than {self.recipe.learning_rate:g}"
+                f"{type(self.model).__name__}: {broken}{kept}; try a smaller learning_rate than {self.recipe.learning_rate:g}"
             )
         return losses.mean(0).tolist()
 
@@ -332,7 +345,8 @@ class Run:
             "batch_size": self.batches.batch_size,
             "steps_per_epoch": self.batches.steps_per_epoch,
             "learning_rate": self.recipe.learning_rate,
-            "data": self.data,
+            "precision": self.settings.precision,
+            **self.fingerprints,
         }
 
     def _begin(self) -> None:
@@ -353,6 +367,7 @@ class Run:
         for player, optimiser in zip(self.players, self.optimisers, strict=True):
             tensors.update({f"optimiser/{player.name}/{n}": t for n, t in optimiser.state().items()})
         about = {
+            "format": FORMAT,
             "run": self._about(),
             "environment": environment(self.settings.device, self.settings.world),
             "best": None if math.isinf(self.best) else self.best.hex(),
@@ -368,23 +383,35 @@ class Run:
             self._begin()
             return
         tensors, about = found
+        if about.get("format") != FORMAT:
+            raise ValueError(
+                f"resume: the run in {self.settings.run} is of another version of genus; start again in another folder"
+            )
         for name, value in self._about().items():
-            if about["run"].get(name) != value:
+            if (then := about["run"].get(name)) != value:
+                differs = f"other {name}" if name in self.fingerprints else f"{name}={then!r}, not {value!r}"
                 raise ValueError(
-                    f"resume: the run in {self.settings.run} has {name}={about['run'].get(name)!r}, not {value!r}; "
-                    "pass what it was started with, or another run folder"
+                    f"resume: the run in {self.settings.run} has {differs}; pass what it was started with, or another run folder"
                 )
         here = environment(self.settings.device, self.settings.world)
         if different := {n: (v, here[n]) for n, v in about["environment"].items() if here.get(n) != v}:
             told = ", ".join(f"{n} {then} then and {now} now" for n, (then, now) in different.items())
             warnings.warn(f"resume: the run goes on elsewhere than it began ({told}): its bits will differ", stacklevel=2)
+        try:
+            self._restore(tensors, about)
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:  # sound files, but not of this run
+            raise ValueError(
+                f"resume: the checkpoint in {self.settings.run} does not fit; start again in another folder"
+            ) from error
+
+    def _restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         self.model.load_state_dict(_part(tensors, "model"))
         if self.average is not None:
             self.average = {n: t.to(self.settings.device) for n, t in _part(tensors, "average").items()}
         self.best_state = {n: t.to(self.settings.device) for n, t in _part(tensors, "best").items()} or None
         for player, optimiser in zip(self.players, self.optimisers, strict=True):
             optimiser.restore(_part(tensors, f"optimiser/{player.name}"))
-        self.step, self.best_step, self.stale = about["step"], about["best_step"], about["stale"]
+        self.step, self.best_step, self.stale = int(about["step"]), about["best_step"], about["stale"]
         self.best = math.inf if about["best"] is None else float.fromhex(about["best"])
 
 
@@ -410,11 +437,13 @@ def _places(model: nn.Module) -> dict[str, tuple[dict[str, Any], str]]:
 
 
 def _fingerprint(examples: Examples) -> str:
-    """What tells data from other data: how many, their space with its standardisation, and the first of them."""
+    """What tells data from other data: their space with its standardisation, and all of them in order."""
     digest = hashlib.blake2b(json.dumps([len(examples), space_config(examples.space)]).encode(), digest_size=8)
-    x = examples.points[0:1000]
-    for first in (x.values if isinstance(x, Ragged) else x, None if examples.given is None else examples.given[0:1000]):
-        digest.update(b"" if first is None else first.contiguous().numpy().tobytes())
+    for start in range(0, len(examples), 1024):
+        part = examples[start : start + 1024]
+        x = part.points
+        for tensor in (*((x.values, x.lengths) if isinstance(x, Ragged) else (x,)), part.given):
+            digest.update(b"" if tensor is None else tensor.contiguous().numpy().data)
     return digest.hexdigest()
 
 

@@ -179,11 +179,12 @@ class Columns(Head):
                 term = -F.binary_cross_entropy_with_logits(part[:, 0], value.float(), reduction="none")
             else:
                 mean, log_scale, scale = part[:, 0], part[:, 1].clamp(*LOG_SCALE), column.scale or 1.0
-                inside = value.clamp(column.low, column.high)
-                z, log_width = ((inside - column.location) / scale).float(), torch.tensor(-math.log(scale))
+                log_width = torch.tensor(-math.log(scale))
                 if column.kind == "continuous":
-                    term = gaussian_log_prob(z, mean, log_scale) + log_width
+                    term = gaussian_log_prob(((value - column.location) / scale).float(), mean, log_scale) + log_width
                 else:
+                    inside = value.clamp(column.low, column.high)
+                    z = ((inside - column.location) / scale).float()
                     term = logistic_interval(z, log_width, mean, log_scale, inside == column.low, inside == column.high)
                     term = term + log_beyond((value - inside).abs()).float()
             total = total + torch.where(absent, 0.0, term)
