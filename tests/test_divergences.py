@@ -25,13 +25,16 @@ from genus.probability.f_divergences import (
     PEARSON,
     REVERSE_KL,
     TOTAL_VARIATION,
+    TRIANGULAR,
     alpha,
 )
 from genus.probability.kernels import (
     SCALES,
+    _distances,
     distance_kernel,
     energy_distance,
     gaussian_kernel,
+    median_distance,
     mmd,
     permutation_test,
     polynomial_kernel,
@@ -97,6 +100,24 @@ def test_conjugates_are_the_suprema_and_meet_fenchel_and_young(d):
     fine = torch.linspace(1e-4, 40, 200_000, dtype=torch.float64)
     for here in t[::20]:
         assert float((here * fine - d.f(fine)).max()) == pytest.approx(float(d.conjugate(here)), abs=1e-4)
+
+
+@every
+def test_conjugates_are_the_suprema_over_the_whole_of_their_domain(d):
+    """Far below f'(0) too, where it is finite: the supremum is at u = 0, and does not move with t."""
+    u = torch.cat([torch.zeros(1), torch.logspace(-9, 6, 100_001)]).double()
+    t = (torch.linspace(-8, 8, 33) if d.limit == math.inf else d.limit - torch.logspace(-2, 1.5, 33)).double().requires_grad_()
+    f = d.f(u)
+    some = t.detach() if d.limit < math.inf else t.detach().clamp_max(float(d.slope(u[-1]) / 2))
+    suprema, best = (some[:, None] * u - f).max(1)
+    torch.testing.assert_close(d.conjugate(some), suprema, rtol=1e-3, atol=1e-6)
+    (slope,) = torch.autograd.grad(d.conjugate(t).sum(), t)
+    assert bool((slope[best == 0] < 1e-9).all()) and bool(torch.isfinite(slope).all())
+    v = torch.linspace(-12, 6, 73, dtype=torch.float64)
+    torch.testing.assert_close(d.penalty(v), d.conjugate(d.activation(v)))
+    v = torch.tensor([-300.0], requires_grad=True)
+    if d.f(u[:1]) < math.inf and d.activation(v).isfinite():
+        assert bool(torch.autograd.grad(d.penalty(v).sum(), v)[0].isfinite())
 
 
 @every
@@ -253,6 +274,19 @@ def test_draws_that_never_meet():
         f_divergence(PEARSON, p, D.Normal(5.0, 1.0))
     found = f_divergence(PEARSON, p, D.Normal(0.5, 1.0))
     assert abs(found.nats - math.expm1(0.25)) < 4 * found.standard_error
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_bounded_has_no_tail():
+    """Its terms bunch below their bound, which a fit to the largest of them may take for a tail."""
+    x = torch.arange(-12, 12, 1e-3, dtype=torch.float64)
+    p, q = D.Normal(1.0, 2.0), D.Normal(0.0, 1.5)
+    for d in (GAN, JENSEN_SHANNON, HELLINGER, TOTAL_VARIATION, TRIANGULAR, alpha(0.3)):
+        exact = d.between(*(torch.softmax(normal.log_prob(x), 0) for normal in (p, q)))
+        found = f_divergence(d, p, q, n=20_000)
+        assert abs(found.nats - float(exact)) < 4 * found.standard_error
+    with pytest.raises(UserWarning, match="neyman: few of the 10000 draws"):
+        f_divergence(NEYMAN, D.Normal(5.0, 1.0), D.Normal(0.0, 1.0))
 
 
 def test_mixtures_score_points_that_some_components_cannot_make():
@@ -493,6 +527,31 @@ def test_the_polynomial_kernel_compares_moments(rng):
     means = (x.mean(0) - y.mean(0)).square().sum() / 3
     assert float(mmd(x, y, polynomial_kernel(1, 0.0), unbiased=False)) == pytest.approx(float(means))
     assert float(mmd(x, y, polynomial_kernel())) > 0
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [(torch.float32, 1e5), (torch.float64, 1e9)])
+@pytest.mark.parametrize("columns", [3, 40])
+def test_far_from_zero(rng, dtype, offset, columns):
+    """On a grid that survives it, data moved far away, some of them alone, are as far apart as they were."""
+    x, y = ((torch.from_numpy(rng.normal(shift, 1, (n, columns))) * 32).round() / 32 for n, shift in ((70, 0), (60, 0.5)))
+    x[0] += 1024  # an outlier moves the mean
+    far, away = (x + offset).to(dtype), (y + offset).to(dtype)
+    assert torch.equal(far.double() - offset, x)
+    fine, frechet = lambda x, y: mmd(x, y, gaussian_kernel(2.0, SCALES)), lambda x, y: frechet_distance(x[1:], y)
+    for measure in (mmd, fine, energy_distance, median_distance, frechet):
+        assert float(measure(far, away)) == pytest.approx(float(measure(x, y)), rel=1e-4, abs=1e-6)
+    assert permutation_test(far, away, permutations=99).p_value == 0.01
+
+
+def test_distances_by_a_product_are_those_of_pairs(rng):
+    """Both ways, their derivatives too, and the product about the middle of its points only where it keeps digits."""
+    x, y = points(rng, 50, 60).requires_grad_(), points(rng, 40, 60, 1.0)
+    values = [_distances(x, y, unit) for unit in (10.0, 0.0)]
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*(torch.autograd.grad(value.square().sum(), x)[0] for value in values))
+    clusters = torch.cat([x.detach().float(), x.detach().float() + 1e4])
+    true = torch.cdist(clusters.double(), clusters.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    torch.testing.assert_close(_distances(clusters, clusters, 1.0), true.float())
 
 
 def test_energy_distance_against_scipy(rng):

@@ -4,8 +4,9 @@
     M   maximise(statistics) sets the parameters; log p(data), with the log-prior where there is one, never falls
 
 A prior that moves with the statistics is none: with Gaussians held up by `support` log p(data) may fall for a while
-(`gaussians.maximise`; with support=0 it does not), and a mixture with a `concentration` climbs what it says itself. So the
-best of a start is kept, a fall is no convergence, and some steps in vain are. Restarts keep the best. Because the statistics add up, data larger than memory and many processes need no second version.
+(`gaussians.maximise`; with support=0 it does not), and a mixture with a `concentration` climbs what it says itself. So a
+start is left at its best, and has converged when a step changes next to nothing or ten steps have found nothing better.
+Restarts keep the best. Because the statistics add up, data larger than memory and many processes need no second version.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from genus.probability.statistics import Statistics
 from genus.randomness import key, randomness
 
 START_ROWS = 20_000  # points a start is chosen from
-PATIENCE = 10  # iterations that bring nothing, after which a start has converged
+PATIENCE = 10  # steps that find nothing better, after which a start has converged
 
 
 class LearnsByEM(LearnsInPasses):

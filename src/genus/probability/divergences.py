@@ -14,6 +14,7 @@ KL is no distance. Fitted by KL(data || model) a model covers all of the data, b
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,8 +69,8 @@ def kl(p: Any, q: Any, *, n: int = DRAWS, seed: int = 0) -> Nats:
 def f_divergence(divergence: FDivergence, p: Any, q: Any, *, n: int = DRAWS, seed: int = 0) -> Nats:
     """D_f(p || q) = E_q[f(p / q), p <= q] + E_p[f~(q / p), p > q] from n draws of each: either alone may never meet the other.
 
-    KL and REVERSE_KL are left to `kl`, which needs no ratio. Warns where the terms have so heavy a tail (of shape above 0.7)
-    that neither their mean nor its error can be believed. Raises as `entropy` does.
+    KL and REVERSE_KL are left to `kl`, which needs no ratio. Warns where terms without a bound have so heavy a tail (of shape
+    above 0.7) that neither their mean nor its error can be believed. Raises as `entropy` does.
     """
     if divergence is KL or divergence is REVERSE_KL:
         return kl(*((p, q) if divergence is KL else (q, p)), n=n, seed=seed)
@@ -78,7 +79,9 @@ def f_divergence(divergence: FDivergence, p: Any, q: Any, *, n: int = DRAWS, see
     from_p = torch.where(at_x >= 0, 0.0, divergence.reverse(at_x.clamp_max(0).exp()))
     from_q = torch.where(at_y > 0, 0.0, divergence.f(at_y.clamp_max(0).exp()))
     terms = from_p + from_q  # in pairs, so that the error counts what the draws of one seed have in common
-    if (shape := pareto_shape(terms.abs().log1p())) > 0.7:
+    sides = ((from_p, divergence.reverse), (from_q, divergence.f))
+    shapes = [pareto_shape(side.abs().log1p()) for side, f in sides if f(torch.zeros(())).isinf()]  # what is bounded has no tail
+    if (shape := max(shapes, default=-math.inf)) > 0.7:
         warnings.warn(
             f"{divergence.name}: few of the {n} draws decide its estimate (tail shape {shape:.2f}, above 0.7), likely too low, as "
             "is its standard error; take a divergence that is bounded, such as jensen-shannon",

@@ -41,7 +41,7 @@ class FDivergence:
     name: str
     f: Function  # the generator, of u >= 0
     critic: Function  # f'(e^v), the optimal T at the log-ratio v = log p/q
-    conjugate: Function  # f*(t) = sup_u [t u - f(u)]
+    conjugate: Function  # f*(t) = sup_u [t u - f(u)] over u >= 0, of t up to `limit`; -f(0) below f'(0)
     activation: Function  # g(v): any number to the domain of f*
     penalty: Function  # f*(g(v))
     mirror: Function | None = None  # f~(u) = u f(1 / u), where it is not f itself
@@ -105,7 +105,7 @@ def alpha(a: float) -> FDivergence:
         f"alpha({a:g})",
         f=generator(a),
         critic=lambda v: torch.expm1((a - 1) * v) / (a - 1),
-        conjugate=lambda t: ((1 + (a - 1) * t) ** (a / (a - 1)) - 1) / a,
+        conjugate=lambda t: ((1 + (a - 1) * t).clamp_min(0 if a > 1 else -math.inf) ** (a / (a - 1)) - 1) / a,
         activation=lambda v: torch.expm1((a - 1) * v) / (a - 1),
         penalty=lambda v: torch.expm1(a * v) / a,
         mirror=generator(1 - a),
@@ -134,9 +134,9 @@ PEARSON = FDivergence(  # chi-square, int (p - q)^2 / q
     "pearson",
     f=lambda u: (u - 1).square(),
     critic=lambda v: 2 * torch.expm1(v),
-    conjugate=lambda t: t.square() / 4 + t,
+    conjugate=lambda t: (t := t.clamp_min(-2)) * (t / 4 + 1),
     activation=lambda v: v,
-    penalty=lambda v: v.square() / 4 + v,
+    penalty=lambda v: (v := v.clamp_min(-2)) * (v / 4 + 1),
     mirror=lambda u: (u - 1).square() / u,
 )
 NEYMAN = FDivergence(  # chi-square the other way, int (p - q)^2 / p
@@ -176,7 +176,7 @@ TOTAL_VARIATION = FDivergence(
     "total-variation",
     f=lambda u: (u - 1).abs() / 2,
     critic=lambda v: v.sign() / 2,
-    conjugate=lambda t: t,
+    conjugate=lambda t: t.clamp_min(-0.5),
     activation=lambda v: v.tanh() / 2,
     penalty=lambda v: v.tanh() / 2,
 )
@@ -184,9 +184,9 @@ TRIANGULAR = FDivergence(  # int (p - q)^2 / (p + q); Vincze 1981, Le Cam 1986
     "triangular",
     f=lambda u: (u - 1).square() / (u + 1),
     critic=lambda v: 1 - 4 * (-v).sigmoid().square(),
-    conjugate=lambda t: (1 - (1 - t).sqrt()) * (3 - (1 - t).sqrt()),
+    conjugate=lambda t: (1 - (s := (1 - t).sqrt().clamp_max(2))) * (3 - s),
     activation=lambda v: -torch.expm1(-v),
-    penalty=lambda v: -torch.expm1(-v / 2) * (3 - (-v / 2).exp()),
+    penalty=lambda v: -torch.expm1(half := v.clamp_min(-math.log(4)) / -2) * (3 - half.exp()),
 )
 
 F_DIVERGENCES: dict[str, FDivergence] = {

@@ -25,6 +25,7 @@ from genus.spaces.arrays import holds_missing
 
 FLOOR = 1e-6  # least noise, as a share of a column's variance: at 0 the density would be infinite
 LEAST_SHARE = 1e-14  # of noise beside what the factors explain of a column: of less, rounding errors are larger
+STARTS, MOST_COLUMNS = 12, 100  # columns taken for a factor, each a start; with more columns than these a search takes seconds
 
 
 class Factors(NamedTuple):
@@ -45,8 +46,8 @@ class Posterior(NamedTuple):
 
 def standard(d: int, q: int) -> Factors:
     """N(0, I)."""
-    zeros = torch.zeros(d, q, dtype=torch.float64)
-    return Factors(zeros.sum(1), zeros, torch.ones(d, dtype=torch.float64))
+    real = {"dtype": torch.float64}
+    return Factors(torch.zeros(d, **real), torch.zeros(d, q, **real), torch.ones(d, **real))
 
 
 def posterior(x: Tensor, factors: Factors) -> Posterior:
@@ -69,7 +70,7 @@ def posterior(x: Tensor, factors: Factors) -> Posterior:
     code = (b[:, None] @ covariance)[:, 0]
     distance = (y - (code @ B.T) * seen).square().sum(1) + code.square().sum(1)
     log_det = log_noise + 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return Posterior(-0.5 * (distance + log_det + seen.sum(1) * LOG_2PI), code, covariance)
+    return Posterior(-0.5 * (distance + log_det + seen.sum(1, dtype=torch.float64) * LOG_2PI), code, covariance)
 
 
 def draw(n: int, factors: Factors) -> Tensor:
@@ -126,21 +127,36 @@ def principal(covariance: Tensor, q: int) -> tuple[Tensor, Tensor, Tensor, Tenso
     return directions * (variances[:q] - noise).clamp(min=0).sqrt(), noise, directions, variances
 
 
-def unequal(covariance: Tensor, q: int, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Of greatest likelihood with a noise of its own in each column: (loadings, noise), searched from `noise` (d,).
+def starts(covariance: Tensor) -> Tensor:
+    """Noises (k, d) to search from: all of the variance, and what is left of it by each of the columns that leave least.
+
+    Where the noise of a column falls to nothing (a Heywood case) that column is a factor, and the likelihood may have a
+    peak of its own there: the highest may be any of them, or none.
+    """
+    variances = covariance.diagonal()
+    columns = STARTS if len(variances) <= MOST_COLUMNS else 0
+    left = variances - covariance.square() / variances[:, None]  # (d, d), of each column, given that of the row
+    least = (left / variances).sum(1).argsort()[:columns]
+    return torch.cat([variances[None], left[least].maximum(1e-3 * variances)])
+
+
+def unequal(covariance: Tensor, q: int, noises: Tensor) -> tuple[Tensor, Tensor]:
+    """Of greatest likelihood with a noise of its own in each column: (loadings, noise), searched from `noises` (k, d).
 
     For a given Psi the best W is known: with eigenvalues theta_i and eigenvectors u_i of Psi^-1/2 S Psi^-1/2
 
         W = Psi^1/2 U_q (Theta_q - I)^1/2
         -2/n log L = log det Psi + sum_{i <= q, theta_i > 1} (1 + log theta_i) + sum of the other theta_i + d log 2 pi
 
-    so that the search is over log psi alone, by L-BFGS (Joreskog 1967; Lawley & Maxwell 1971).
+    so that the search is over log psi alone, by L-BFGS (Joreskog 1967; Lawley & Maxwell 1971): a few steps from each
+    start, then to the end from the likeliest of them.
     """
     import numpy as np
-    from scipy.optimize import minimize
+    from scipy.optimize import OptimizeResult, minimize
 
     S = covariance.cpu().numpy()
     d = len(S)
+    low, high = np.log(FLOOR * np.diag(S)), np.log(np.diag(S))
 
     def spectrum(log_noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         root = np.exp(0.5 * log_noise)
@@ -153,17 +169,19 @@ def unequal(covariance: Tensor, q: int, noise: Tensor) -> tuple[Tensor, Tensor]:
         value = log_noise.sum() + np.where(explained, 1 + np.log(np.where(explained, theta, 1)), theta).sum()
         return float(value), 1 - u**2 @ np.where(explained, 1.0, theta)
 
-    low = np.log(FLOOR * np.diag(S))
-    start = np.clip(np.log(noise.cpu().numpy()), low, np.log(np.diag(S)))
-    options = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-14, "gtol": 1e-8}
-    found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=list(zip(low, np.log(np.diag(S)), strict=True)), options=options
-    )
-    theta, u, explained = spectrum(found.x)
+    def climb(log_noise: np.ndarray, steps: int) -> OptimizeResult:
+        options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-14, "gtol": 1e-8}
+        return minimize(loss, log_noise, jac=True, method="L-BFGS-B", bounds=np.stack([low, high], 1), options=options)
+
+    places = np.clip(np.log(noises.cpu().numpy()), low, high)
+    if len(places) > 1:
+        places = [found.x for found in sorted((climb(place, 8) for place in places), key=lambda found: found.fun)[:3]]
+    noise = min((climb(place, 2000) for place in places), key=lambda found: found.fun).x
+    theta, u, explained = spectrum(noise)
     u = u[:, ::-1][:, :q] * np.sign(u[np.abs(u).argmax(0), np.arange(d)])[::-1][:q]
     gain = np.sqrt(np.where(explained, theta - 1, 0)[::-1][:q])
-    loadings = np.exp(0.5 * found.x)[:, None] * u * gain
-    return torch.from_numpy(np.ascontiguousarray(loadings)).to(covariance), torch.from_numpy(np.exp(found.x)).to(covariance)
+    loadings = np.exp(0.5 * noise)[:, None] * u * gain
+    return torch.from_numpy(np.ascontiguousarray(loadings)).to(covariance), torch.from_numpy(np.exp(noise)).to(covariance)
 
 
 def flaw(factors: Factors) -> str | None:

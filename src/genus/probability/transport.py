@@ -204,7 +204,8 @@ def frechet_distance(x: Any, y: Any) -> Tensor:
     On Inception features it is the FID of Heusel et al. 2017; on others it is not comparable with it.
     """
     x, y = points(x, y, least=2)
-    fit = lambda z: (z.mean(0), torch.cov(z.T).reshape(z.shape[1], z.shape[1]))  # noqa: E731
+    middle = x.mean(0).detach()  # about which small numbers lose nothing
+    fit = lambda z: ((z - middle).mean(0), torch.cov((z - middle).T).reshape(z.shape[1], z.shape[1]))  # noqa: E731
     return gaussian_wasserstein(*fit(x), *fit(y))
 
 

@@ -65,14 +65,20 @@ class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasL
         self.solve(self.statistics(torch.where(some.isnan(), drawn, some)))
 
     def maximise(self, statistics: dict[str, Tensor]) -> None:
+        self.explain(self.centre(statistics), self.noise[None])
+
+    def solve(self, statistics: dict[str, Tensor]) -> None:
+        covariance = self.centre(statistics)
+        self.explain(covariance, factors.starts(covariance))
+
+    def centre(self, statistics: dict[str, Tensor]) -> Tensor:
+        """Set the mean; the covariance (d, d) about it."""
         self.mean = statistics["first"] / statistics["count"]
-        self.explain(statistics["second"] / statistics["count"] - self.mean[:, None] * self.mean)
+        return statistics["second"] / statistics["count"] - self.mean[:, None] * self.mean
 
-    solve = maximise
-
-    def explain(self, covariance: Tensor) -> None:
-        """Set loadings and noise to what makes a covariance (d, d) of z most likely."""
-        self.loadings, self.noise = factors.unequal(covariance, self.n_components, self.noise)
+    def explain(self, covariance: Tensor, starts: Tensor) -> None:
+        """Set loadings and noise to what makes a covariance (d, d) of z most likely, searched from noises (k, d)."""
+        self.loadings, self.noise = factors.unequal(covariance, self.n_components, starts)
 
     def log_density(self, z: Tensor, g: Tensor | None) -> Tensor:
         return factors.posterior(z, self._factors).log_density

@@ -43,7 +43,7 @@ class ProbabilisticPCA(FactorAnalysis):
 
     solve = maximise
 
-    def explain(self, covariance: Tensor) -> None:
+    def explain(self, covariance: Tensor, starts: Tensor) -> None:
         scale = self._scale / self._unit
         loadings, noise, self.directions, self.spectrum = factors.principal(covariance * scale[:, None] * scale, self.n_components)
         self.loadings, self.noise = loadings / scale[:, None], noise / scale.square()
