@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import wave
@@ -596,6 +597,12 @@ MISTAKES = {
     "given where there is nothing to give": ("complete mixture --given x", "no option is called --given"),
     "an unknown option of a list": ("datasets --all", "--all"),
 }
+
+
+def test_compare_names_its_own_option_of_runs(capsys):
+    shutil.copytree("vae", "kept/gaussian")
+    assert main(["compare", "gaussian", "--data", "numbers.csv", "--runs", "kept", "--no-progress"]) == 2
+    assert "--runs kept/gaussian holds a vae of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("words", "hint"), MISTAKES.values(), ids=MISTAKES)

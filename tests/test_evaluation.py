@@ -93,6 +93,13 @@ def test_two_sample_test_knows_the_best_auc(rng: np.random.Generator) -> None:
     assert again.auc > 0.9
 
 
+def test_standard_error_of_a_two_sample_test_is_its_spread() -> None:
+    """Over replications, the classifiers' own error counted; the scores' alone would be two thirds of it."""
+    found = [two_sample_test(*np.random.default_rng(seed).normal(size=(2, 40, 2)), seed=seed) for seed in range(16)]
+    spread = math.sqrt(np.mean([(test.auc - 0.5) ** 2 for test in found]))
+    assert 0.8 < np.mean([test.standard_error for test in found]) / spread < 1.4
+
+
 def test_wide_features_are_the_same_again_and_leave_the_users_randomness_alone():
     r = np.random.default_rng(0)
     a, b = r.normal(0, 1, (100, 300)), r.normal(0.1, 1, (100, 300))

@@ -719,6 +719,7 @@ def test_a_batch_that_cannot_be_shared_is_refused():
 def test_a_gpu_is_that_of_the_process_unless_one_is_named(name, rank, number, monkeypatch):
     chosen = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)  # which asks for a number
     monkeypatch.delenv("LOCAL_RANK", raising=False) if rank is None else monkeypatch.setenv("LOCAL_RANK", rank)
     assert device_of(name) == torch.device("cuda", number) and chosen == [torch.device("cuda", number)]

@@ -818,6 +818,82 @@ def test_what_is_known_stays_exactly_as_it_is(case, fitted):
     assert not same(model.complete(holes, seed=4), model.complete(holes, seed=5))
 
 
+@on([c for c in cases(Completes) if c.material in ("binary", "whole", "digits")])
+def test_whole_numbers_may_be_missing_from_floats(case, fitted):
+    model, raw = fitted(case), torch.as_tensor(case.raw)
+    if not isinstance(model.space, Binary | Images | Reals):
+        return
+    holes = raw.double()
+    holes.view(len(raw), -1)[::2, 1] = math.nan
+    for full in (model.complete(holes), model.complete(genus.Dataset.of(holes, split=(1.0, 0.0, 0.0)))):
+        assert full.dtype == raw.dtype and full.shape == raw.shape
+    assert bool((model.complete(holes) == raw)[~holes.isnan()].all())
+    if model.takes_missing:
+        assert bool(model.log_likelihood(holes).nats.isfinite().all())
+    else:
+        with pytest.raises(ValueError, match="row 0 holds NaN"):
+            model.log_likelihood(holes)
+
+
+def test_missing_pixels_lie_as_the_pixels_do():
+    images = torch.randint(0, 256, (40, 4, 5, 3), dtype=torch.uint8, generator=zoo.draws(0))
+    holes = images.double()
+    holes[:, 1, 2, 0] = math.nan
+    changed = (genus.Gaussian().fit(images).complete(holes) != images).any(0).nonzero().tolist()
+    assert changed == [[1, 2, 0]]
+    with pytest.raises(ValueError, match="image 0 holds 0.5"):
+        genus.Gaussian().fit(images).complete(holes.nan_to_num(0.5))
+
+
+def test_a_frame_is_filled_by_a_model_of_arrays(correlated):
+    model = genus.Gaussian().fit(correlated.float())
+    frame = pd.DataFrame(correlated[:30].numpy(), columns=["a", "b", "c"], index=range(100, 130))
+    frame.iloc[::3, 1] = np.nan
+    for full in (model.complete(frame), model.impute(frame)):
+        assert full.index.equals(frame.index) and list(full.columns) == list(frame.columns) and not full.isna().any().any()
+        known = frame.notna().to_numpy()
+        assert (full.to_numpy()[known] == frame.to_numpy()[known]).all()  # float64, not the model's float32
+    nullable = frame.round().astype({"a": "int64", "b": "Int64"})
+    full = model.impute(nullable)
+    assert list(map(str, full.dtypes)) == ["int64", "Float64", "float64"] and full["b"].iloc[1] == nullable["b"].iloc[1]
+    whole = genus.Gaussian().fit(correlated.round().long()).impute(nullable)
+    assert str(whole["b"].dtype) == "Int64" and not whole.isna().any().any()
+
+
+def test_a_frame_of_texts_has_nothing_to_fill():
+    model = genus.HiddenMarkov(n_states=2).fit(["ab", "ba", "abba"], progress=False)
+    frame = pd.DataFrame({"text": ["ab", "bb"]}, index=[7, 8])
+    assert model.complete(frame).equals(frame)
+
+
+def test_each_frame_of_a_list_is_filled_under_its_own_index():
+    walks = [zoo.moons(n) for n in (6, 8)]
+    model = genus.HiddenMarkov(n_states=2).fit(walks, progress=False)
+    frames = [pd.DataFrame(walk.numpy(), columns=["x", "y"], index=range(50, 50 + len(walk))) for walk in walks]
+    frames[1].iloc[2, 0] = np.nan
+    full = model.complete(frames)
+    assert full[0].equals(frames[0]) and full[1].index.equals(frames[1].index) and not full[1].isna().any().any()
+
+
+def test_bits_per_dimension_are_of_known_cells():
+    x = torch.randn(3000, 2, generator=zoo.draws(0))
+    x[:, 1] = x[:, 0] + 0.1 * x[:, 1]
+    one, none = x.clone(), x.clone()
+    one[:, 1], none[2999] = math.nan, math.nan
+    model = genus.GaussianMixture(n_components=1).fit(x, progress=False)
+    alone = genus.Gaussian().fit(x[:, :1]).log_likelihood(x[:, :1])
+    assert model.log_likelihood(one).bits_per_dim == pytest.approx(alone.bits_per_dim, rel=1e-3)
+    part = model.log_likelihood(none, batch_size=1000)  # in the first batch all are whole
+    assert part.dims.tolist() == [2] * 2999 + [0]
+    assert part.nats_per_dim == pytest.approx(model.log_likelihood(x[:2999]).nats_per_dim)
+    assert math.isnan(model.log_likelihood(none[2999:]).bits_per_dim)
+    mixture = genus.Mixture(n_components=2).fit(x, progress=False).log_likelihood(one)
+    assert mixture.nats_per_dim == pytest.approx(-mixture.total / 3000)
+    walks = [x[:5].clone(), x[5:12].clone()]
+    walks[1][3] = math.nan
+    assert genus.HiddenMarkov(n_states=2).fit(walks, progress=False).log_likelihood(walks).dims.tolist() == [10, 12]
+
+
 def test_sample_takes_known_cells_by_column(fitted):
     model = fitted(Case("gaussian-mixture", "numbers"))
     drawn = model.sample(30, given={"length": 120.0, "count": 4})

@@ -430,6 +430,17 @@ def test_coordinates_that_tell_nothing_are_nan_and_leave_the_others_alone():
     assert diagnostics.rhat(draws[:3, :, 2]).isnan()
 
 
+def test_chains_of_two_values_have_a_tail():
+    """Their 95 % quantile is the larger value, below which all draws lie: what always holds is known as well as can be."""
+    flips = (torch.rand(1000, 4, generator=torch.Generator().manual_seed(0)) < 0.5).double()
+    assert 0.8 * 4000 < float(diagnostics.tail_ess(flips)) <= 4000
+    rare = (torch.rand(1000, 4, generator=torch.Generator().manual_seed(0)) < 0.02).double()
+    assert float(diagnostics.tail_ess(rare)) > 0
+    balanced = torch.tensor([0.0, 1.0, 1.0, 0.0]).repeat(50)[:, None].repeat(1, 2)  # all as far from the median, 1/2
+    for f in (diagnostics.rhat, diagnostics.ess, diagnostics.tail_ess, diagnostics.mean_ess, diagnostics.standard_error):
+        assert f(balanced).isfinite() and f(torch.ones(100, 2)).isnan()
+
+
 def test_a_summary_has_a_row_for_each_coordinate():
     chains = s.hamiltonian(normal, torch.zeros(4, 2, 2), 100, num_warmup=100, seed=0)
     frame = chains.summary()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import numpy as np
 import pytest
 import torch
+import zoo
 from torch.nn.functional import unfold
 
 import genus
 from genus import EfrosLeung, Quilting
-from genus.files import tensor_bytes
 from genus.models.classical import texture
 from genus.models.classical.texture import SAME, _correlate, _cut_out, _Library, least_cut
 
@@ -215,9 +214,8 @@ def test_a_strangers_exemplars_are_looked_at(damage, tmp_path):
         torch.arange(81).reshape(1, 9, 9), space=genus.Images(1, 9, 9, levels=999, layout="nhw"), split=(1, 0, 0)
     )
     Quilting().fit(data, progress=False).save(tmp_path)
-    weights = json.loads((tmp_path / "config.json").read_text())["weights"]
     genus.load_model(tmp_path)
-    (tmp_path / weights).write_bytes(tensor_bytes({"exemplars": damage}, {"model": "Quilting"}))
+    zoo.forge(tmp_path, tensors={"exemplars": damage})
     with pytest.raises(ValueError, match="exemplars must be at least one image of pixels from 0 to 998; the file is damaged"):
         genus.load_model(tmp_path)
 

@@ -1,23 +1,32 @@
 """Artifacts: a fitted model as a folder that holds no code: config.json and model-<digest>.safetensors.
 
-config.json names the weights and is renamed into place last, so a folder is the old model or the new one. Loading a
-stranger's folder runs nothing of theirs: the config is checked field by field, the model is built on the meta device
-(shapes, no memory), and only when every shape in the file's header agrees are tensors read.
+config.json names the weights and is renamed into place last, so a folder is the old model or the new one. That name is a
+digest of both files, so that neither is believed when it has been changed, damaged or exchanged. Loading a stranger's
+folder runs nothing of theirs: the config is checked field by field, the model is built on the meta device (shapes, no
+memory), and only when every shape in the file's header agrees are tensors read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from genus.fields import shown
 from genus.files import (
     DamagedFile,
-    header_shapes,
+    alone_in,
+    folder_of,
+    read_header,
+    read_json,
     read_tensors,
     remove_partials,
     tensor_bytes,
@@ -25,26 +34,27 @@ from genus.files import (
 )
 from genus.model import Conditional, Model
 from genus.registry import find_model, name_of
-from genus.spaces import space_config, space_from
+from genus.spaces import Space, space_config, space_from
 
-FORMAT = 1
-LARGEST_CONFIG = 64 * 2**20  # bytes; the alphabet of a text and the columns of a table fit many times over
+FORMAT = 2
+LARGEST_CONFIG = 64 * 2**20  # bytes; a vocabulary of 100,000 takes 10 MB, 10,000 columns 4 MB, a million coordinates 50 MB
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.bool: "BOOL",
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
 }  # fmt: skip
 _KEYS = {"format", "genus", "model", "hyper_parameters", "space", "given_space", "weights"}
+_WEIGHTS = re.compile(r"model-[0-9a-f]{16}\.safetensors")
 
 
 def save_model(model: Model, folder: str | Path) -> None:
     """Write a fitted model to a folder.
 
     Raises RuntimeError if it is not fitted or was given other hyper-parameters since, FileExistsError if the folder has a
-    config.json that genus did not write, OSError if the disk refuses.
+    config.json that genus did not write, TypeError or ValueError if `folder` is no path, OSError if the disk refuses.
     """
     import genus
 
-    folder = Path(folder)
+    folder = folder_of(folder, "folder")
     space = model.fitted_space
     for name, value in model.get_params().items():
         if model.fitted_params.get(name) != value:
@@ -54,9 +64,6 @@ def save_model(model: Model, folder: str | Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
     _refuse_foreign(folder / "config.json")
-    folder.mkdir(parents=True, exist_ok=True)
-    content = tensor_bytes(dict(model.state_dict()), {"model": type(model).__name__})
-    weights = f"model-{hashlib.blake2b(content, digest_size=8).hexdigest()}.safetensors"
     config = {
         "format": FORMAT,
         "genus": genus.__version__,
@@ -64,14 +71,41 @@ def save_model(model: Model, folder: str | Path) -> None:
         "hyper_parameters": model.get_params(),
         "space": space_config(space),
         "given_space": None if model.given_space is None else space_config(model.given_space),
-        "weights": weights,
     }
-    before = _weights_in(folder)
-    remove_partials(folder, "model-*.safetensors")
-    write_atomically(folder / weights, content)
-    write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-    if before is not None and before.name != weights:  # what the old config.json named; nothing else is ours to remove
-        before.unlink(missing_ok=True)
+    write_model(folder, config, dict(model.state_dict()))
+
+
+def write_model(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write both files, or leave those that were there. Raises OSError."""
+    content = tensor_bytes(tensors, {})
+    digest, _ = read_header(io.BytesIO(content), folder)
+    weights = _name_of_weights(config, digest)
+    text = json.dumps({**config, "weights": weights}, indent=1) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        remove_partials(folder, "model-*.safetensors")
+        try:
+            write_atomically(folder / weights, content)
+            write_atomically(folder / "config.json", text.encode())
+        finally:
+            _remove_unnamed(folder)
+
+
+def _name_of_weights(config: dict[str, Any], digest: str) -> str:
+    """The name by which a config and tensors of this digest belong together."""
+    rest = {key: value for key, value in config.items() if key != "weights"}
+    both = json.dumps(rest, sort_keys=True) + digest
+    return f"model-{hashlib.blake2b(both.encode(), digest_size=8).hexdigest()}.safetensors"
+
+
+def _remove_unnamed(folder: Path) -> None:
+    """Remove weights of genus that config.json does not name: of the model before, of saves that failed or were killed."""
+    config = folder / "config.json"
+    named = config.read_bytes() if config.is_file() else b""
+    for path in folder.glob("model-*.safetensors"):
+        if _WEIGHTS.fullmatch(path.name) and path.name.encode() not in named:
+            with contextlib.suppress(OSError):  # another user's: a courtesy that nothing depends on
+                path.unlink()
 
 
 def refuse_to_replace(folder: Path, model: Model) -> None:
@@ -83,7 +117,7 @@ def refuse_to_replace(folder: Path, model: Model) -> None:
         try:
             there = json.loads(path.read_bytes())
             held = (name_of(find_model(there["model"])), repr(space_from(there["space"])) if "space" in there else mine[1])
-        except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
+        except Exception:  # none, or a damaged one
             continue
         if held != mine:
             raise FileExistsError(
@@ -99,17 +133,10 @@ def _refuse_foreign(path: Path) -> None:
         raise FileExistsError(f"{path}: is another program's, and genus would replace it; choose another folder")
 
 
-def _weights_in(folder: Path) -> Path | None:
-    """The weights that a sound config.json in the folder names."""
-    try:
-        return folder / _read_config(folder / "config.json")["weights"]
-    except (OSError, ValueError):
-        return None
-
-
 def load_model(folder: str | Path) -> Model:
-    """The fitted model of a folder. Raises FileNotFoundError if there is none, ValueError if it is not sound."""
-    folder = Path(folder)
+    """The fitted model of a folder. Raises FileNotFoundError if there is none, ValueError if it is not sound, TypeError or
+    ValueError if `folder` is no path."""
+    folder = folder_of(folder, "folder")
     path = folder / "config.json"
     if not path.is_file():
         there = (
@@ -119,23 +146,21 @@ def load_model(folder: str | Path) -> Model:
         )
         raise FileNotFoundError(f"{folder}: holds no model (no config.json); {there}")
     config = _read_config(path)
-    cls = find_model(config["model"])
-    try:
-        model = cls(**config["hyper_parameters"])
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}") from error
-    space = space_from(config["space"])
-    model.given_space = None if config["given_space"] is None else space_from(config["given_space"])
-    if model.given_space is not None and not isinstance(model, Conditional):
-        raise ValueError(f"{path}: given_space is set, but {config['model']} does not learn with given")
-    if (reason := model.refuses(space)) is not None:
-        raise ValueError(f"{path}: {config['model']} cannot stand on this space: {reason}")
     weights = folder / config["weights"]
     if not weights.is_file():
         raise FileNotFoundError(f"{weights}: the weights that config.json names are missing")
-    shapes = header_shapes(weights)
-    _build_on_meta(model, space, path)
-    _resize(model, shapes)
+    with open(weights, "rb") as file:
+        digest, shapes = read_header(file, weights)
+    if weights.name != _name_of_weights(config, digest):
+        raise DamagedFile(
+            f"{path}: is not what was saved with {weights.name}: one of them was edited, exchanged or damaged; "
+            "undo that, or save the model anew"
+        )
+    try:
+        model, space = _model_of(config)
+        _resize(model, shapes)
+    except Exception as error:  # whatever a stranger's values do
+        raise ValueError(f"{path}: describes no model: {_cut(str(error) or type(error).__name__)}") from error
     _compare(model, shapes, weights)
     tensors, _ = read_tensors(weights)
     model.load_state_dict(tensors, strict=True, assign=True)
@@ -145,6 +170,20 @@ def load_model(folder: str | Path) -> Model:
     return model.eval()
 
 
+def _model_of(config: dict[str, Any]) -> tuple[Model, Space]:
+    """The model of a config, built without memory and without numbers."""
+    model = find_model(config["model"])(**config["hyper_parameters"])
+    space = space_from(config["space"])
+    model.given_space = None if config["given_space"] is None else space_from(config["given_space"])
+    if model.given_space is not None and not isinstance(model, Conditional):
+        raise ValueError(f"given_space is set, but {config['model']} does not learn with given")
+    if (reason := model.refuses(space)) is not None:
+        raise ValueError(f"{config['model']} cannot stand on this space: {reason}")
+    with torch.device("meta"), _NoStart():
+        model.build(space)
+    return model, space
+
+
 class _NoStart(TorchFunctionMode):
     """Leaves random starts out: on the meta device they are nothing, and working that out wakes the compiler (a second)."""
 
@@ -152,14 +191,6 @@ class _NoStart(TorchFunctionMode):
         if function in (torch.Tensor.normal_, torch.Tensor.uniform_) or getattr(function, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
         return function(*args, **(kwargs or {}))
-
-
-def _build_on_meta(model: Model, space: Any, path: Path) -> None:
-    try:
-        with torch.device("meta"), _NoStart():
-            model.build(space)
-    except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise ValueError(f"{path}: these hyper-parameters make no {type(model).__name__}: {error}") from error
 
 
 def _resize(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]]) -> None:
@@ -174,33 +205,39 @@ def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path:
     built = model.state_dict()
     expected = {name: tuple(tensor.shape) for name, tensor in built.items()}
     if missing := expected.keys() - shapes.keys():
-        raise ValueError(f"{path}: the tensor {min(missing)!r} is missing")
+        raise ValueError(f"{path}: the tensor {shown(min(missing))} is missing")
     if unknown := shapes.keys() - expected.keys():
-        raise ValueError(f"{path}: the tensor {min(unknown)!r} belongs to no part of this model")
+        raise ValueError(f"{path}: the tensor {shown(min(unknown))} belongs to no part of this model")
     for name, shape in expected.items():
         if shapes[name][0] != shape:
-            raise ValueError(f"{path}: the tensor {name!r} has shape {shapes[name][0]}, but config.json asks for {shape}")
+            raise ValueError(f"{path}: the tensor {name!r} has shape {shown(shapes[name][0])}, but config.json asks for {shape}")
         dtype = built[name].dtype
         wider = "F64" if name in model.data_sized and dtype is torch.float32 else None  # points may be kept as exact as they came
         if shapes[name][1] not in (DTYPES[dtype], wider):
-            raise ValueError(f"{path}: the tensor {name!r} is of {shapes[name][1]}, numbers of another kind than the model's")
+            raise ValueError(
+                f"{path}: the tensor {name!r} is of {shown(shapes[name][1])}, numbers of another kind than the model's"
+            )
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     if path.stat().st_size > LARGEST_CONFIG:
         raise ValueError(f"{path}: is {path.stat().st_size / 2**20:.0f} MB, too large for a config")
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path}: is not JSON; the file is damaged") from error
-    if not isinstance(config, dict) or set(config) != _KEYS:
-        odd = sorted(_KEYS ^ set(config))[0] if isinstance(config, dict) else "an object"
-        raise ValueError(f"{path}: is no config of a genus model: {odd!r} is missing or unknown")
-    if config["format"] != FORMAT:
-        raise ValueError(f"{path}: is of format {config['format']!r}, but this genus reads {FORMAT}; update genus")
+    config = read_json(path.read_bytes(), path)
+    if not isinstance(config, dict) or not {"format", "weights"} <= set(config):
+        raise ValueError(f"{path}: is no config of a genus model")
+    if (form := config["format"]) != FORMAT or type(form) is not int:
+        raise ValueError(f"{path}: is of format {shown(form)}, but this genus reads {FORMAT}; load it with the genus that saved it")
+    if odd := sorted(_KEYS ^ set(config)):
+        raise ValueError(f"{path}: {shown(odd[0])} is missing or unknown")
     weights = config["weights"]
-    if not isinstance(weights, str) or Path(weights).name != weights or not weights.endswith(".safetensors") or len(weights) > 255:
-        raise ValueError(f"{path}: weights={weights!r:.80} must be the name of a .safetensors file in the same folder")
+    if not isinstance(weights, str) or not _WEIGHTS.fullmatch(weights):
+        raise ValueError(f"{path}: weights={shown(weights)} must be the name that genus gave them, model-<16 digits>.safetensors")
     if not isinstance(config["hyper_parameters"], dict) or not isinstance(config["model"], str):
         raise ValueError(f"{path}: model and hyper_parameters must be a name and an object")
     return config
+
+
+def _cut(text: str) -> str:
+    """One line of a bearable length, with the end, which says what to do."""
+    text = " ".join(text.split())
+    return text if len(text) <= 500 else f"{text[:300]} ... {text[-200:]}"

@@ -40,6 +40,7 @@ Count = Annotated[int, Between(1, 10**9)]
 Depth = Annotated[int, Between(1, 256)]
 NonNegative = Annotated[float, Between(0)]
 Share = Annotated[float, Between(0, 0.95)]  # of something that must not vanish
+Fraction = Annotated[float, Between(0, 1)]  # of something, all of it at most
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,16 @@ def check_count(name: str, value: Any, least: int = 0) -> int:
     """A count asked for, as an int. Raises ValueError."""
     whole = _whole(value)
     if whole is None or whole < least:
-        raise ValueError(f"{name}={value!r} must be a whole number, at least {least}")
+        raise ValueError(f"{name}={shown(value)} must be a whole number, at least {least}")
     return whole
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """A value in a message: its repr, cut where it is long; of an array or a frame the type and the shape."""
+    if isinstance(shape := getattr(value, "shape", None), tuple) and shape:
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def perhaps(word: object, known: typing.Iterable[Any]) -> str:

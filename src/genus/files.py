@@ -12,17 +12,32 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from genus.fields import shown
+
 DIGEST = 32  # hexadecimal digits
+LARGEST_HEADER = 4 * 2**20  # bytes; names and shapes of 30,000 tensors
+MOST_VALUES = 4 * 10**6  # of one JSON text: locations and scales of a million coordinates; a value may take 60 bytes
 
 
 class DamagedFile(ValueError):
     """A file whose content is not what was written."""
+
+
+def folder_of(path: Any, argument: str) -> Path:
+    """The path of a folder, as an argument names it. Raises TypeError or ValueError for what can be none."""
+    if not isinstance(path, str | PathLike):
+        raise TypeError(f"{argument}={shown(path)} is of type {type(path).__name__}, but it must be the path of a folder")
+    if not os.fspath(path) or "\0" in str(path):
+        raise ValueError(f"{argument}={shown(path)} is no path; pass that of a folder, or '.' for this one")
+    return Path(path)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -51,6 +66,23 @@ def remove_partials(folder: Path, names: str) -> None:
         if writer.isdecimal() and not _is_another(int(writer)):
             with contextlib.suppress(OSError):  # another user's: a courtesy that nothing depends on
                 path.unlink()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process or thread is in this block with this folder. One that is killed is in it no more."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has other locks
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_another(process: int) -> bool:
@@ -91,6 +123,24 @@ def json_values(value: Any) -> Any:
     return None if missing else str(value)
 
 
+def read_json(content: bytes, path: Path) -> Any:
+    """The JSON of a file that may be a stranger's. Raises DamagedFile where it is none, says a thing twice, or would
+    take far more memory than an honest one."""
+    try:
+        if sum(map(content.count, (b"[", b"{", b","))) > MOST_VALUES:
+            raise ValueError("too many values")
+        return json.loads(content.decode(), object_pairs_hook=_object)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise DamagedFile(f"{path}: is not JSON ({str(error) or type(error).__name__:.100}); the file is damaged") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
 def tensor_bytes(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
     """A safetensors file of the tensors, with `about` (JSON) and a digest of both in its header."""
     from safetensors.torch import save
@@ -117,22 +167,28 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except DamagedFile:
         raise
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
-        raise DamagedFile(f"{path}: is no tensor file of genus, or a damaged one ({error})") from error
+        raise DamagedFile(f"{path}: is no tensor file of genus, or a damaged one ({error!s:.100})") from error
     return tensors, about
 
 
-def header_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and dtype of every tensor in a safetensors file, from its header alone. Raises DamagedFile."""
+def read_header(file: BinaryIO, path: Path) -> tuple[str, dict[str, tuple[tuple[int, ...], str]]]:
+    """The digest that a tensor file carries, and the shape and dtype of every tensor: without reading one. Raises DamagedFile."""
     try:
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(size - 8, 100_000_000):
-                raise DamagedFile(f"{path}: is no safetensors file")
-            header = json.loads(file.read(length))
-        return {name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedFile(f"{path}: is no safetensors file, or a damaged one") from error
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, LARGEST_HEADER):
+            raise ValueError("its header has no such length")
+        header = read_json(file.read(length), path)
+        digest = str(header.pop("__metadata__")["genus"])[:DIGEST]
+        shapes = {name: (tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items()}
+        if not all(type(n) is int and 0 <= n <= size for shape, _ in shapes.values() for n in shape):
+            raise ValueError("its shapes are none")
+        return digest, shapes
+    except DamagedFile:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
+        raise DamagedFile(f"{path}: is no tensor file of genus, or a damaged one ({error!s:.100})") from error
 
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:

@@ -18,8 +18,8 @@ class LogLikelihood:
 
     nats (n,): float64. kind: "exact"; "lower bound" (the truth is above it in expectation: an ELBO, an importance-
     weighted bound, a density seen through dequantisation); "estimate" (may err to either side). standard_error (n,):
-    of each value as an estimate, None where there is nothing random about it. dims: numbers in one example, an int or
-    (n,) where examples differ; characters for text.
+    of each value as an estimate, None where there is nothing random about it. dims: numbers in one example that are known,
+    an int or (n,) where examples differ; characters for text.
     """
 
     nats: Tensor
@@ -44,7 +44,7 @@ class LogLikelihood:
 
     @property
     def nats_per_dim(self) -> float:
-        """Nats *lost* per dimension (character, pixel, column): -total / all dims; nan where there are none (empty texts)."""
+        """Nats *lost* per dimension (character, pixel, known cell): -total / all dims; nan where there are none (empty texts)."""
         dims = self.dims * len(self.nats) if isinstance(self.dims, int) else int(self.dims.sum())
         return -self.total / dims if dims else math.nan
 
@@ -63,7 +63,9 @@ class LogLikelihood:
 
 def concatenate(parts: list[LogLikelihood]) -> LogLikelihood:
     """One LogLikelihood of consecutive batches."""
-    dims = parts[0].dims if isinstance(parts[0].dims, int) else torch.cat([torch.as_tensor(p.dims) for p in parts])
+    dims: int | Tensor = parts[0].dims
+    if not all(isinstance(p.dims, int) for p in parts):  # points differ
+        dims = torch.cat([torch.as_tensor(p.dims).expand(len(p)) for p in parts])
     errors = [p.standard_error for p in parts]
     error = None if errors[0] is None else torch.cat(errors)  # type: ignore[arg-type]
     return LogLikelihood(torch.cat([p.nats for p in parts]), parts[0].kind, error, dims)

@@ -16,7 +16,7 @@ import shlex
 
 from genus.cli.parsing import HYPER_PARAMETER, Parser
 
-ARGUMENT_OF = {"shares": "split", "categorical": "dtype"}  # of options that are called otherwise here
+ARGUMENT_OF = {"shares": "split", "categorical": "dtype", "runs": "run"}  # of options that are called otherwise here
 ALONE, AFTER = r"(?<![\w/.'\"-])", r"(?![\w/.'\"(=-])"  # a word of its own, no part of a path and nothing that is quoted
 VALUE = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\([^()]*\)|\[[^]]*\]|\{[^}]*\}|[^\s,;:()]+"
 
@@ -48,7 +48,7 @@ def _options() -> dict[str, argparse.Action]:
     add_learning_options(fit, frozenset())
     actions = [*fit._actions, *(Parser.running._actions if Parser.running is not None else ())]
     names = {action.dest.removeprefix(HYPER_PARAMETER): action for action in actions if action.option_strings}
-    return names | {ARGUMENT_OF[name]: names[name] for name in ARGUMENT_OF}
+    return names | {ARGUMENT_OF[name]: names[name] for name in ARGUMENT_OF if name in names}
 
 
 def _flag(as_it_was: str, option: argparse.Action | None, value: str | None) -> str:

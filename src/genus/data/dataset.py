@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from genus.data.rows import Rows, Subset
-from genus.fields import perhaps
+from genus.fields import perhaps, shown
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Reals, Sequence, Space, Table, Tokens, infer_space
 from genus.spaces.arrays import as_tensor, dtype_name, holds_missing, plain, refuse_infinity, said_of
+from genus.spaces.known import encode_known
 
 CHUNK = 65536  # rows of one read when all of them are passed over
 
@@ -198,8 +199,13 @@ def examples_of(
     labels: Any = None,
     accepts: tuple[type[Space], ...] | None = None,
     tokenizer: str = "characters",
+    holes: bool = False,
 ) -> Examples:
-    """Raw data as Examples, all checked; see Dataset.of."""
+    """Raw data as Examples, all checked; see Dataset.of. holes: whether NaN may stand among whole numbers (`encode_known`)."""
+    if not isinstance(space, Space | None):
+        raise TypeError(
+            f"space: is of type {type(space).__name__}, but must be a space; pass one, such as genus.Reals(2), or leave it out"
+        )
     if given is not None and _names_columns(data, given):
         names = [given] if isinstance(given, str) else list(given)
         for name in names:
@@ -213,7 +219,7 @@ def examples_of(
             refuse_infinity(data[start : start + CHUNK], str(data.path))
     else:
         space = space or infer_space(data, accepts, tokenizer)
-        points = space.encode(data)
+        points = encode_known(space, data) if holes else space.encode(data)
     if not len(points):
         raise ValueError("data: is empty; pass at least one example")
     if given is not None:
@@ -235,7 +241,7 @@ def condition_space(given: Any) -> Space:
     if type(given).__name__ == "DataFrame":
         return Table.of(given)
     if isinstance(given, str) or not hasattr(given, "__len__"):
-        raise TypeError(f"given={given!r} is one value; pass one condition for each example")
+        raise TypeError(f"given={shown(given)} is one value; pass one condition for each example")
     given = plain(given, "given")
     if len(given) and getattr(given, "ndim", 0) == 2 and given.shape[1] == 1 and isinstance(given[0, 0], str):
         return Table.of_values(given)

@@ -13,7 +13,7 @@ import torch
 from genus.data.dataset import Dataset, Examples, check_split, examples_of
 from genus.data.named import NAMED, Named
 from genus.data.readers import Raw, read
-from genus.fields import perhaps
+from genus.fields import perhaps, shown
 from genus.randomness import check_seed
 from genus.spaces import Sequence, Space, Tokens, infer_space
 from genus.spaces.tokenizers import tokenizer_of
@@ -194,7 +194,7 @@ def _condition(raw: Raw, given: Any, part: int) -> Any:
     ]
     has = f"has {', '.join(known[:6])}{', ...' if len(known) > 6 else ''}" if known else "has no columns or conditions to name"
     labels = "; pass given=True for its labels" if raw.labels[0] is not None else ""
-    raise ValueError(f"given={given!r}: this data {has}{perhaps(names[0], known)}{labels}")
+    raise ValueError(f"given={shown(given)}: this data {has}{perhaps(names[0], known)}{labels}")
 
 
 def _text_space(parts: list[Any], tokenizer: str) -> Space | None:

@@ -28,6 +28,7 @@ from genus.probability.kernels import mmd
 from genus.probability.transport import frechet_distance, sliced_wasserstein
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Space, Table, Tokens, infer_space
+from genus.spaces.arrays import scalar
 
 COPIED = 50_000  # rows looked through for exact copies
 
@@ -199,7 +200,7 @@ def _raw(data: Any, name: str) -> Any:
         data = data.train
     if isinstance(data, Examples):
         data = data.raw
-    if data is None or not hasattr(data, "__len__"):
+    if data is None or not hasattr(scalar(data), "__len__"):
         raise TypeError(f"{name}: {type(data).__name__} is no data; pass an array, a DataFrame, a list or a path")
     if not len(data):
         raise ValueError(f"{name}: is empty; pass at least {FEWEST} examples")

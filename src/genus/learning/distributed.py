@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from genus.fields import shown
+
 
 def start(device: torch.device) -> tuple[int, int]:
     """(rank, number of processes); joins the process group that torchrun set up, if there is one."""
@@ -23,10 +25,13 @@ def device_of(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device={name!r} is not known: choose 'auto', 'cpu' or 'cuda'") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={name!r}: this torch sees no GPU; choose 'cpu', or install torch for CUDA")
+        there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[device.type]
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise ValueError(f"device={shown(name)} is not known: choose 'auto', 'cpu', 'cuda' or 'mps'") from error
+    if not there:
+        raise ValueError(f"device={str(name)!r}: this torch sees no such GPU; choose 'cpu', or install torch for it")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={str(name)!r}: there are {torch.cuda.device_count()} GPUs, numbered from 0; choose one of them")
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index)
         torch.cuda.set_device(device)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 
 from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
-from genus.fields import check_count
+from genus.fields import check_count, shown
+from genus.files import folder_of
 from genus.learning.distributed import device_of, start
 from genus.model import Classifies, Conditional, Model
 from genus.randomness import check_seed, generator
@@ -83,36 +83,38 @@ class Learns(Model):
         model on the same kind of data is begun anew; one of another model or other data is not touched: FileExistsError.
         Raises ValueError or TypeError before anything is changed; on any error the model stays as it was.
         """
+        for name, switch in {"resume": resume, "progress": progress}.items():
+            if not isinstance(switch, bool):
+                raise TypeError(f"{name}={shown(switch)} is of type {type(switch).__name__}, but it must be True or False")
         asked = {
             "validation": validation, "epochs": epochs, "steps": steps, "batch_size": batch_size,
             "learning_rate": learning_rate, "resume": resume or None,
         }  # fmt: skip
         for name, value in asked.items():
             if value is not None and name not in self.takes:
-                raise ValueError(f"{name}={value!r}: {type(self).__name__} learns {self.way} and takes no {name}; drop it")
+                raise ValueError(f"{name}={shown(value)}: {type(self).__name__} learns {self.way} and takes no {name}; drop it")
         for name in ("epochs", "steps", "batch_size"):
             if asked[name] is not None:
                 check_count(name, asked[name], 1)
         if learning_rate is not None and not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
-            raise ValueError(f"learning_rate={learning_rate!r} must be a number above 0")
+            raise ValueError(f"learning_rate={shown(learning_rate)} must be a number above 0")
         if epochs is not None and steps is not None:
             raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
-        if precision not in get_args(Precision):
-            raise ValueError(f"precision={precision!r} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
+        if not isinstance(precision, str) or precision not in get_args(Precision):
+            raise ValueError(f"precision={shown(precision)} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
         if precision not in ("auto", *self.precisions):
             either = " or ".join(map(repr, self.precisions))
             raise ValueError(f"precision={precision!r}: {type(self).__name__} learns {self.way}; pass {either}, or 'auto'")
-        if run is not None and not isinstance(run, str | PathLike):
-            raise TypeError(f"run={run!r} is of type {type(run).__name__}, but run must be the path of a folder")
-        if run is not None and Path(run).exists() and not Path(run).is_dir():
+        folder = None if run is None else folder_of(run, "run")
+        if folder is not None and folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"run={str(run)!r} is a file; pass a folder")
-        if resume and run is None:
+        if resume and folder is None:
             raise ValueError("resume=True goes on with a run: pass run=folder")
         place = device_of(device)
         rank, world = start(place)
         settings = Settings(
             epochs, steps, batch_size, learning_rate, check_seed(seed), place, precision,
-            None if run is None else Path(run), bool(resume), bool(progress), rank, world,
+            folder, resume, progress, rank, world,
         )  # fmt: skip
         if isinstance(self, Classifies) and y is not None:
             if given is not None:

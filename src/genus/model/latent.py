@@ -35,6 +35,11 @@ class HasLatent(Model):
         space = self.fitted_space
         z = as_tensor(z, "z").float()
         refuse_shape(z, (self.latent_dim,), "z")
+        if not bool((finite := z.isfinite()).all()):
+            row = int((~finite).any(1).nonzero()[0])
+            raise ValueError(
+                f"z: row {row} holds {'NaN' if z[row].isnan().any() else 'infinity'}, but codes are finite numbers; drop the row"
+            )
         g = self.given_features(given, len(z))
         with self.verb(0, "decode"):
             return space.decode(self.point_of(z.to(self.device), g).to("cpu"))

@@ -104,7 +104,12 @@ class HasLogProb(HasLikelihood):
         space = self.fitted_space
         if not getattr(x.values if isinstance(x, Ragged) else x, "requires_grad", False):  # encoding would detach it
             x = space.encode(x)
-        refuse_shape(x, space.shape, "x") if isinstance(x, Tensor) else None
+        elif space.ragged and isinstance(x, Tensor):
+            space.encode(x)  # refuses what is no list of sequences
+            x = Ragged.of_rows(x)
+        values = x.values if isinstance(x, Ragged) else x
+        refuse_shape(values, space.shape, "x")
+        refuse_infinity(values, "x")
         return self._log_prob_of_checked(x, given)
 
     def _log_prob_of_checked(self, x: Any, given: Any) -> Tensor:
@@ -157,7 +162,8 @@ class HasDensity(HasLogProb):
         """
         space = self.fitted_space
         x = space.encode(x) if isinstance(space, Table) and not isinstance(x, Tensor) else x
-        x = x if isinstance(x, Tensor) else as_tensor(x, "x")
+        read = as_tensor(x, "x")
+        x = x if isinstance(x, Tensor) else read  # what was read has lost its gradient
         if isinstance(space, Images) and x.shape[1:] != space.shape:  # in the layout that the data have
             x = space.encode(x)  # type: ignore[assignment]
         refuse_shape(x, space.shape, "x")

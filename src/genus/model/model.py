@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from genus.data import Dataset, Examples, examples_of
-from genus.fields import FieldsSignature, fields_of, perhaps
+from genus.fields import FieldsSignature, fields_of, perhaps, shown
 from genus.randomness import check_seed, randomness
 from genus.spaces import Sequence, Space, Table
-from genus.spaces.arrays import said_of
+from genus.spaces.arrays import said_of, scalar
+from genus.spaces.known import encode_known
 
 T = TypeVar("T")
 BEYOND = 1e100  # numbers of a sound model are smaller, and their squares and products finite
@@ -134,7 +136,7 @@ class Model(nn.Module):
         else:
             if given is not None and self.given_space is None:
                 raise ValueError(f"given: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
-            examples = examples_of(data, given, space=space, given_space=self.given_space)
+            examples = examples_of(data, given, space=space, given_space=self.given_space, holes=self._completes)
         if self.given_space is not None and examples.given is None and not self.given_optional:
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
         return examples
@@ -143,13 +145,18 @@ class Model(nn.Module):
         """Points of another space as this model's space encodes what they were."""
         space = self.fitted_space
         try:
-            return space.encode(data.raw)
+            return encode_known(space, data.raw) if self._completes else space.encode(data.raw)
         except (TypeError, ValueError) as error:
             if type(data.space) is type(space) and data.space.shape == space.shape:
                 raise
             raise ValueError(
                 f"data: lie in {data.space!r}, but this model was fitted to {space!r}; pass data of its kind"
             ) from error
+
+    @property
+    def _completes(self) -> bool:
+        """Whether it is a model that `Completes`, to which any cell may be missing."""
+        return hasattr(type(self), "fill")
 
     @property
     def instead_of_missing(self) -> str:
@@ -174,7 +181,7 @@ class Model(nn.Module):
         if self.given_space is None:
             if given is not None:
                 raise ValueError(
-                    f"given={given!r}: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it"
+                    f"given={shown(given)}: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it"
                 )
             return None
         if given is None and self.given_optional:
@@ -185,7 +192,7 @@ class Model(nn.Module):
             import pandas as pd
 
             given = pd.DataFrame([given])
-        elif isinstance(given, str) or not hasattr(given, "__len__"):
+        elif isinstance(given := scalar(given), str) or not hasattr(given, "__len__"):
             given = [given]
         with said_of("given"):
             encoded = self.given_space.encode(given)
@@ -219,7 +226,7 @@ class Model(nn.Module):
     # -- files --------------------------------------------------------------------------------------------------
 
     def save(self, folder: Any) -> None:
-        """Write config.json and model.safetensors to a folder, atomically. Raises RuntimeError if not fitted."""
+        """Write config.json and model-<digest>.safetensors to a folder, atomically. Raises RuntimeError if not fitted."""
         from genus.artifacts import save_model
 
         save_model(self, folder)
@@ -253,8 +260,16 @@ def indexed_like(rows: Any, data: Any) -> Any:
 
 def completed_like(rows: Any, data: Any) -> Any:
     """Completed rows; of a DataFrame with its index, its order of columns, and those of which the model knows nothing."""
+    if isinstance(data, list | tuple) and type(data[0]).__name__ == "DataFrame":  # sequences
+        return [completed_like(*pair) for pair in zip(rows, data, strict=True)]
     if type(data).__name__ != "DataFrame":
         return rows
+    if not hasattr(rows, "columns"):  # of a model of arrays: cell by cell
+        cells, known = np.asarray(rows).reshape(data.shape), data.notna()
+        if cells.dtype.kind == "f":  # pandas' whole numbers hold no fractions
+            dtypes = data.dtypes[~known.all().to_numpy()]
+            data = data.astype({name: "Float64" for name, dtype in dtypes.items() if dtype.kind in "iu"})
+        return data.where(known, cells)
     whole = data.copy()
     for name in rows.columns:
         whole[name] = rows[name].set_axis(data.index)  # a Series keeps its dtype

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import check_count
+from genus.model.cells import place_in_cells
 from genus.model.model import BEYOND, Model, completed_like, join
 from genus.spaces import Encoded
 from genus.spaces.arrays import said_of
@@ -54,8 +55,22 @@ class Completes(Model):
         raise NotImplementedError
 
     def fill_density(self, x: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
-        """`fill` of a density: to its coordinates and back, with what was known left exactly as it is."""
-        return self._there_and_back(x, self.fitted_space.dequantise(x.double()), fill)
+        """`fill` of a density: to its coordinates and back, with what was known left exactly as it is.
+
+        Known whole numbers are first drawn in their cells [x, x + 1), given all that is known (`genus.model.cells`).
+        """
+        space, flat = self.fitted_space, x.reshape(len(x), -1).double()
+        known = ~flat.isnan()
+        whole = known & space.integer_coordinates.to(flat.device)
+        rows = (whole.any(1) & ~known.all(1)).nonzero()[:, 0]
+        if len(rows):
+            flat = flat.index_put((rows,), place_in_cells(flat[rows], whole[rows], self._log_density_of_real))
+        return self._there_and_back(x, flat, fill)
+
+    def _log_density_of_real(self, real: Tensor) -> Tensor:
+        """The density at real coordinates (n, dims), but for a factor of their known set: what is missing is integrated out."""
+        z, _ = self.fitted_space.standardise(real)
+        return self.log_density(z.to(self.dtype), None).double()  # type: ignore[attr-defined,operator]
 
     def _there_and_back(self, x: Tensor, real: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
         """x with its holes from `fill` of z, the standardised of its real coordinates (n, dims)."""
@@ -68,7 +83,8 @@ class Completes(Model):
 
     def complete(self, data: Any, *, seed: int = 0) -> Any:
         """The same rows with every missing cell (NaN) drawn from its distribution given the others. A DataFrame's columns that
-        the model was not fitted to stay as they are."""
+        the model was not fitted to stay as they are. What a density draws given real numbers is exact; given whole numbers it
+        is by Metropolis's algorithm, and given more than 16 of them approximate (`genus.model.cells`)."""
         parts = self.on_batches(self.examples(data), lambda x, g: self.fill(x).to("cpu"), "complete", seed)
         return completed_like(self.fitted_space.decode(join(parts)), data)
 

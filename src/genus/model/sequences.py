@@ -12,7 +12,7 @@ from genus.fields import check_count
 from genus.forecast import Forecast
 from genus.model.sampling import CanSample
 from genus.spaces import Encoded, Ragged, Sequence, Tokens
-from genus.spaces.arrays import plain
+from genus.spaces.arrays import plain, scalar
 
 
 class Decoding(NamedTuple):
@@ -102,8 +102,8 @@ class CanGenerate(CanSample):
         how = Decoding(temperature, top_k, top_p, num_beams, length_penalty)
         if (flaw := how.flaw) is not None:
             raise ValueError(flaw)
-        prompt = plain(prompt, "prompt")
-        many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], Real)
+        prompt = plain(scalar(prompt), "prompt")
+        many = isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(scalar(prompt[0]), Real)
         prompts = [space.encode_prompt(p) for p in (prompt if many else [prompt])]
         g = self.given_features(given, len(prompts))
         texts: dict[int, Any] = {}

@@ -254,7 +254,7 @@ def maximise(statistics: Statistics, kind: Kind, floor: float = 1e-6, support: f
     covariance is singular, from a few times d far too narrow in some directions; F_k forbids that, and fades as the
     rows of a component grow. Where S_k - F_k is psd nothing changes (plain maximum likelihood); elsewhere the
     eigenvalues of F^-1/2 S_k F^-1/2 are raised to 1, which is the exact maximum for that F. F moves with the counts,
-    so that EM may end on a drop of some 1e-5 nats a row where it binds. support=0 leaves the absolute floor (a
+    so that log p may fall by some thousandths of a nat a row where it binds. support=0 leaves the absolute floor (a
     variance, of the caller's standardised units); floor=0 nothing: support needs a floor above 0. Tied covariances
     have the absolute floor only.
 
@@ -447,7 +447,7 @@ def standard(n_components: int, d: int, kind: Kind, device: torch.device | None 
     like = {"dtype": torch.float64, "device": device}
     eye = torch.zeros(d, d, **like).fill_diagonal_(1)  # torch.eye takes a second on the meta device
     ones = torch.ones(n_components, d, **like)
-    covariances = {"full": eye.repeat(n_components, 1, 1), "tied": eye, "diag": ones, "spherical": ones[:, 0]}[kind]
+    covariances = {"full": eye.expand(n_components, d, d).contiguous(), "tied": eye, "diag": ones, "spherical": ones[:, 0]}[kind]
     return torch.zeros(n_components, d, **like), covariances
 
 

@@ -29,7 +29,8 @@ def rhat(draws: Tensor) -> Tensor:
 
     def worst(halves: Tensor) -> Tensor:
         far = (halves - _quantile(halves, 0.5)[:, None, None]).abs()
-        return torch.maximum(_split_rhat(_normal_scores(halves)), _split_rhat(_normal_scores(far)))
+        # fmax: all may be equally far from the median, as heads and tails are
+        return torch.fmax(_split_rhat(_normal_scores(halves)), _split_rhat(_normal_scores(far)))
 
     return _by_coordinate(draws, worst)
 
@@ -113,7 +114,7 @@ def _autocovariance(x: Tensor) -> Tensor:
 
 
 def _effective(halves: Tensor) -> Tensor:
-    """Effective sample size of the mean over (coordinates, m, n), (coordinates,)."""
+    """Effective sample size of the mean over (coordinates, m, n), (coordinates,): m n of a constant, whose mean is certain."""
     _, m, n = halves.shape
     covariance = _autocovariance(halves).mean(1)  # (coordinates, n)
     within = covariance[:, 0] * n / (n - 1)
@@ -126,4 +127,5 @@ def _effective(halves: Tensor) -> Tensor:
     # the even lag of the pair that ends the sum still counts where it is positive: shorter tails of antithetic chains
     last = rho.gather(1, (2 * alive.sum(1, keepdim=True)).clamp(max=n - 1))[:, 0].clamp(min=0)
     time = -1 + 2 * (pairs.cummin(1).values * alive).sum(1) + last
-    return m * n / time.clamp(min=1 / math.log10(m * n))  # no more than anticorrelation can be believed to give
+    worth = m * n / time.clamp(min=1 / math.log10(m * n))  # no more than anticorrelation can be believed to give
+    return worth.where(total > 0, m * n)

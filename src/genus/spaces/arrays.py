@@ -47,19 +47,18 @@ def as_tensor(raw: Any, name: str = "data") -> Tensor:
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable or not array.dtype.isnative:
             array = np.array(array, dtype=array.dtype.newbyteorder("="))
         tensor = torch.from_numpy(array)
-    if tensor.is_sparse or tensor.layout is not torch.strided:
-        raise TypeError(f"{name}: sparse tensors are not taken; pass {name}.to_dense()")
     if tensor.is_complex():
         raise TypeError(f"{name}: complex numbers have no space here; pass real and imaginary parts as columns")
-    if tensor.dim() == 0:
-        raise ValueError(f"{name}: a single number is no data set; pass an array with one row per example")
+    refuse_rowless(tensor, name)
     return tensor
 
 
 def plain(raw: Any, name: str = "data") -> Any:
     """Texts, or arrays, in a Series or an array as the list that they stand for; an array with NaN where it is masked;
-    anything else as it is. Raises TypeError for a sparse matrix."""
-    refuse_sparse(raw, name)
+    anything else as it is. Raises TypeError or ValueError for a dict, and for what holds no rows."""
+    if isinstance(raw, dict):
+        raise TypeError(f"{name}: is a dict; pass pandas.DataFrame({name}) for columns")
+    refuse_rowless(raw, name)
     if isinstance(raw, list | tuple) and any(isinstance(item, np.ma.MaskedArray) for item in raw):
         return [plain(item, name) for item in raw]
     if isinstance(raw, np.ma.MaskedArray) and not raw.dtype.names:
@@ -76,9 +75,21 @@ def only_texts(raw: Any) -> Any:
     return raw.iloc[:, 0] if alone and isinstance(raw.iat[0, 0], str) else raw
 
 
-def refuse_sparse(raw: Any, name: str) -> None:
+def refuse_rowless(raw: Any, name: str) -> None:
+    """Raise TypeError or ValueError for an array whose rows are not there to be read."""
     if hasattr(raw, "toarray"):  # of scipy
         raise TypeError(f"{name}: is sparse; pass {name}.toarray()")
+    if isinstance(raw, Tensor) and raw.layout is not torch.strided:
+        raise TypeError(f"{name}: sparse tensors are not taken; pass {name}.to_dense()")
+    if isinstance(raw, Tensor) and raw.is_meta:
+        raise TypeError(f"{name}: is on the meta device, where tensors have a shape but no numbers; pass one of another device")
+    if isinstance(raw, Tensor | np.ndarray) and raw.ndim == 0:
+        raise ValueError(f"{name}: a single number is no data set; pass an array with one row per example")
+
+
+def scalar(raw: Any) -> Any:
+    """What an array of no axes holds; anything else as it is."""
+    return raw.item() if isinstance(raw, Tensor | np.ndarray) and raw.ndim == 0 else raw
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:

@@ -51,8 +51,6 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
         raw = raw.to_numpy()
     if isinstance(raw, str | bytes):
         raise TypeError("data: is one string; pass a list of strings, or a path to load_dataset")
-    if isinstance(raw, dict):
-        raise TypeError("data: is a dict; pass pandas.DataFrame(data) for columns")
     if raw is None or not hasattr(raw, "__len__"):
         raise TypeError(f"data: {type(raw).__name__} is no data; pass an array, a tensor, a DataFrame or a list")
     if len(raw) == 0:
@@ -72,7 +70,7 @@ def _candidates(raw: Any, tokenizer: str) -> Iterable[Space]:
         if _is_ragged(raw):
             yield from _ragged_candidates([as_tensor(item) if len(item) else torch.zeros(0) for item in raw])
             return
-        x = torch.stack(list(raw)) if isinstance(raw[0], Tensor) else as_tensor(raw)
+        x = as_tensor(torch.stack(list(raw)) if isinstance(raw[0], Tensor) else raw)
         yield from _array_candidates(x)
         if x.dim() > 1:
             yield Sequence(_item(x))

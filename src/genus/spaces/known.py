@@ -8,9 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, refuse_infinity, refuse_shape, said_of
-from genus.spaces.space import Space
+from genus.spaces.arrays import as_tensor, holds_missing, refuse_infinity, refuse_shape, said_of
+from genus.spaces.binary import Binary
+from genus.spaces.images import Images
+from genus.spaces.reals import Reals
+from genus.spaces.space import Encoded, Space
 from genus.spaces.table import Table
+
+
+def encode_known(space: Space, raw: Any) -> Encoded:
+    """`space.encode`, where NaN is a missing cell also in an array of whole numbers, which is then float64."""
+    if not isinstance(space, Binary | Images | Reals) or not space.discrete:
+        return space.encode(raw)
+    x = as_tensor(raw)
+    if not holds_missing(x):
+        return space.encode(x)
+    holes = torch.isnan(x)
+    # the holes are encoded as well, to lie as the points do
+    known, missing = space.encode(x.masked_fill(holes, 0)), space.encode(holes.byte())
+    return known.double().masked_fill(missing == 1, torch.nan)  # type: ignore[union-attr,arg-type]
 
 
 def space_row(space: Space, known: Any) -> Tensor:
@@ -36,10 +52,10 @@ def space_row(space: Space, known: Any) -> Tensor:
                 raise ValueError(f"given: {name!r} is no column; columns are numbered 0 to {space.dims - 1}")
         row = row.reshape(1, *space.shape)
     else:
-        if hasattr(known, "__len__") and len(known) != 1 and len(getattr(known, "shape", ())) > len(space.shape):
-            raise ValueError(f"given: has {len(known)} rows, but one row of known cells serves for all; pass one, or use complete")
         row = as_tensor(known, "given")
         row = row[None] if tuple(row.shape) == tuple(space.shape) else row
+        if row.dim() > len(space.shape) and len(row) != 1:
+            raise ValueError(f"given: has {len(row)} rows, but one row of known cells serves for all; pass one, or use complete")
         refuse_shape(row, space.shape, "given")
         row = row.double()
     refuse_infinity(row, "given")

@@ -111,7 +111,12 @@ class Sequence(Space):
         return self.item.complaint()
 
     def count_dims(self, x: Encoded) -> int | Tensor:
-        return x.lengths * self.item.dims if isinstance(x, Ragged) else self.dims
+        if not isinstance(x, Ragged):
+            return super().count_dims(x)
+        known = self.item.count_dims(x.values)
+        if isinstance(known, int):
+            return x.lengths * known
+        return torch.zeros_like(x.lengths).index_add(0, x.owners.cpu(), known.cpu())
 
     def encodes_like(self, other: Space) -> bool:
         return super().encodes_like(other) and self.item.encodes_like(other.item)  # type: ignore[attr-defined]

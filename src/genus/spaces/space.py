@@ -62,12 +62,12 @@ class Space:
 
     @property
     def dims(self) -> int:
-        """Numbers in one point: what bits per dimension divides by."""
+        """Numbers in one point."""
         return math.prod(self.shape)
 
     def count_dims(self, x: Encoded) -> int | Tensor:
-        """Numbers in each point of x: one int, or (n,) where points differ."""
-        return self.dims
+        """Numbers known of each point of x, what bits per dimension divides by: one int, or (n,) where points differ."""
+        return (~torch.isnan(x)).flatten(1).sum(1) if holds_missing(x) else self.dims  # type: ignore[arg-type,union-attr]
 
     @property
     def continuous(self) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import perhaps
-from genus.spaces.arrays import refuse_infinity, refuse_sparse
+from genus.spaces.arrays import refuse_infinity, refuse_rowless
 from genus.spaces.space import Space, Standardisation, no_spread
 
 Kind = Literal["continuous", "integer", "categorical", "boolean"]
@@ -242,7 +242,7 @@ class Table(Space):
 
 
 def _plain(values: Any) -> Any:
-    refuse_sparse(values, "data")
+    refuse_rowless(values, "data")
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
 
 

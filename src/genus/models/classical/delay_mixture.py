@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from genus.fields import Count, NonNegative
+from genus.fields import Count, Fraction, NonNegative
 from genus.learning import LearnsByEM
 from genus.learning.em import START_ROWS
 from genus.learning.lengths import KeepsLengths
@@ -18,6 +18,8 @@ from genus.probability.gaussian_forms import Kind
 from genus.sampling.decoding import draw
 from genus.spaces import Encoded, Ragged, Sequence, Space
 from genus.spaces.arrays import holds_missing, probability_flaw
+
+MOST_NUMBERS = 2**26  # of all covariances: 512 MB
 
 
 class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
@@ -43,7 +45,7 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
     delay: Count = 8  # steps looked back on
     n_components: Count = 5  # normal distributions K
     covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # what the covariances share
-    covariance_floor: NonNegative = 1e-6  # least variance of a component, as a share of the data's own
+    covariance_floor: Fraction = 1e-6  # least variance of a component, as a share of the data's own
     support: NonNegative = 1.0  # how strongly a component of few windows is kept from collapsing; 0 is plain maximum likelihood
 
     def refuses(self, space: Space) -> str | None:
@@ -54,6 +56,12 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
             return f"its steps must be real numbers, not points of {space.item!r}; make them floats, or use HiddenMarkov"
         if space.length is not None and space.length <= self.delay:
             return f"delay={self.delay}, but the sequences have {space.length} steps; use a smaller delay"
+        numbers = (self.delay + 1) * space.item.dims
+        if self.n_components * numbers**2 > MOST_NUMBERS:
+            return (
+                f"n_components={self.n_components} covariances of the {numbers} numbers in delay={self.delay} steps and the next are more "
+                f"than {MOST_NUMBERS:,} numbers; use fewer components, or a smaller delay"
+            )
         return space.complaint()
 
     def build(self, space: Space) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from genus.fields import Count, NonNegative
+from genus.fields import Count, Fraction, NonNegative
 from genus.learning import LearnsByEM
 from genus.learning.lengths import KeepsLengths
 from genus.model import CanGenerate, Completes, CountsParameters, Decoding, Forecasts, HasLogProb
@@ -76,7 +76,7 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
     emission: Literal["auto", "gaussian", "categorical", "columns", "mixture"] = "auto"  # distribution of an item given its state
     n_components: Count = 3  # parts of the mixture of a state, where emission is "mixture"
     covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # of Gaussian emissions
-    covariance_floor: NonNegative = 1e-6  # least variance of a Gaussian emission, as a share of the data's own
+    covariance_floor: Fraction = 1e-6  # least variance of a Gaussian emission, as a share of the data's own
     support: NonNegative = 1.0  # how strongly a Gaussian emission of few items is kept from collapsing; 0 is not at all
     smoothing: NonNegative = 0.01  # pseudo-counts added to every start, transition and symbol
 
@@ -99,9 +99,9 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
 
     def build(self, space: Space) -> None:
         super().build(space)
-        K, even = self.n_states, torch.full((self.n_states,), 1 / self.n_states, dtype=torch.float64)
-        self.register_buffer("start_probabilities", even)
-        self.register_buffer("transition_matrix", even.repeat(K, 1))
+        K = self.n_states
+        for name, shape in (("start_probabilities", (K,)), ("transition_matrix", (K, K))):
+            self.register_buffer(name, torch.full(shape, 1 / K, dtype=torch.float64))
         gaussian = self.covariance_type, self.covariance_floor, self.support
         make = partial(_emissions, space, gaussian, self.smoothing)
         self.emissions: Components = MixtureComponents(make, K, self.n_components) if self.emission == "mixture" else make(K)

@@ -111,7 +111,7 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
     points run tile by tile: however many points and questions there are, no number is kept for every pair.
 
     Any columns can be drawn given the others, and points with unknown values (NaN) have the density of what is known:
-    both exactly, because the kernels have marginals and conditionals in closed form. Points of the data that lack values
+    of real numbers exactly, as kernels have marginals and conditionals in closed form. Points of the data that lack values
     have them drawn once: by what they do have, Gaussian bumps on the complete points choose one of these, and its values are
     taken, of "full" moved along the slope. This is no maximum likelihood, which for bumps of a chosen width would mean little.
 

@@ -70,16 +70,13 @@ class LinearDynamicalSystem(KeepsLengths, LearnsByEM, CountsParameters, HasLogPr
     def build(self, space: Space) -> None:
         super().build(space)
         k, d = self.latent_dim, space.item.dims  # type: ignore[attr-defined]
-        square, column = torch.zeros(k, k, dtype=torch.float64), torch.zeros(d, k, dtype=torch.float64)
+        real = {"dtype": torch.float64}
         for name in ("transition", "innovation", "spread"):
-            self.register_buffer(name, square.clone().fill_diagonal_(1))
-        for name, value in (
-            ("emission", column),
-            ("offset", column.sum(1)),
-            ("noise", column.sum(1) + 1),
-            ("start", square.sum(1)),
-        ):
-            self.register_buffer(name, value)
+            self.register_buffer(name, torch.zeros(k, k, **real).fill_diagonal_(1))
+        self.register_buffer("emission", torch.zeros(d, k, **real))
+        self.register_buffer("offset", torch.zeros(d, **real))
+        self.register_buffer("noise", torch.ones(d, **real))
+        self.register_buffer("start", torch.zeros(k, **real))
 
     # -- learning -------------------------------------------------------------------------------------------------
 

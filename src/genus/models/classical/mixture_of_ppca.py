@@ -46,7 +46,7 @@ class MixtureOfPPCA(MixtureModel, HasDensity):
     def build(self, space: Space) -> None:
         super().build(space)
         for name, value in factors.standard(space.dims, self.latent_dim)._asdict().items():
-            self.register_buffer(name, value.repeat(self.n_components, *[1] * value.ndim))
+            self.register_buffer(name, value.expand(self.n_components, *value.shape).contiguous())
 
     def initialise(self, some: Tensor) -> None:
         self.refuse_few(some)

@@ -69,7 +69,7 @@ class ColumnComponents(Components):
         self.levels = [self.columns[i].n_values for i in self.discrete]
         probabilities = torch.ones(n_components, sum(self.levels), dtype=torch.float64)
         for column, n in zip(probabilities.split(self.levels, 1), self.levels, strict=False):
-            column /= n
+            column.fill_(1 / n)
         numeric = len(self.continuous) + len(self.whole)
         self.register_buffer("probabilities", probabilities)
         self.register_buffer("means", torch.zeros(n_components, numeric, dtype=torch.float64))
