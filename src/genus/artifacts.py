@@ -179,9 +179,14 @@ def _model_of(config: dict[str, Any]) -> tuple[Model, Space]:
         raise ValueError(f"given_space is set, but {config['model']} does not learn with given")
     if (reason := model.refuses(space)) is not None:
         raise ValueError(f"{config['model']} cannot stand on this space: {reason}")
+    build_on_meta(model, space)
+    return model, space
+
+
+def build_on_meta(model: Model, space: Space) -> None:
+    """Build a model without memory: shapes and types of its tensors, no numbers."""
     with torch.device("meta"), _NoStart():
         model.build(space)
-    return model, space
 
 
 class _NoStart(TorchFunctionMode):

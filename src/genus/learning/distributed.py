@@ -38,6 +38,14 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+def memory_of(device: torch.device) -> int:
+    """Bytes of memory that the device has in all; where nobody knows, more than there could be."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    known = device.type == "cpu" and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else 2**63
+
+
 def sum_over_ranks(statistics: dict[str, Tensor]) -> dict[str, Tensor]:
     """Statistics that add up, added up over all processes."""
     if dist.is_initialized() and dist.get_world_size() > 1:

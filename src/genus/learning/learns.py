@@ -12,7 +12,7 @@ import torch
 from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
 from genus.fields import check_count, shown
 from genus.files import folder_of
-from genus.learning.distributed import device_of, start
+from genus.learning.distributed import device_of, memory_of, start
 from genus.model import Classifies, Conditional, Model
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged
@@ -134,6 +134,7 @@ class Learns(Model):
             raise ValueError(f"{type(self).__name__} cannot learn from this data: {reason}")
         if not self.takes_missing and missing_values(train):
             raise ValueError(f"data: holds missing values (NaN), and {type(self).__name__} takes none; {twin.instead_of_missing}")
+        twin._refuse_vast(settings.device)
         if settings.run is not None:
             from genus.artifacts import refuse_to_replace
 
@@ -144,6 +145,24 @@ class Learns(Model):
             twin.save(settings.run)
         self.__dict__.update(twin.__dict__)
         return self
+
+    def _refuse_vast(self, device: torch.device) -> None:
+        """Raise ValueError where the parameters alone do not fit in memory: some systems kill who asks for it."""
+        from genus.artifacts import build_on_meta
+
+        sketch = type(self)(**self.get_params())
+        sketch.given_space = self.given_space
+        try:
+            build_on_meta(sketch, self.fitted_space)
+            needed = sum(t.nbytes for t in (*sketch.parameters(), *sketch.buffers()))
+        except RuntimeError:  # more than torch can count
+            needed = 2**63
+        there = memory_of(device)
+        if needed > there:
+            raise ValueError(
+                f"{self!r} of {self.fitted_space!r}: its parameters take {needed / 2**30:,.0f} GiB, more than the "
+                f"{there / 2**30:,.0f} GiB that there are; use smaller hyper-parameters, or data of fewer dimensions"
+            )
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
         """Build, then learn; `self.space` and `self.given_space` are set."""

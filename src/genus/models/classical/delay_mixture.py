@@ -19,8 +19,6 @@ from genus.sampling.decoding import draw
 from genus.spaces import Encoded, Ragged, Sequence, Space
 from genus.spaces.arrays import holds_missing, probability_flaw
 
-MOST_NUMBERS = 2**26  # of all covariances: 512 MB
-
 
 class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
     """Delay mixture: a mixture of Gaussians over windows of a series, used as the law of its next step.
@@ -56,12 +54,6 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
             return f"its steps must be real numbers, not points of {space.item!r}; make them floats, or use HiddenMarkov"
         if space.length is not None and space.length <= self.delay:
             return f"delay={self.delay}, but the sequences have {space.length} steps; use a smaller delay"
-        numbers = (self.delay + 1) * space.item.dims
-        if self.n_components * numbers**2 > MOST_NUMBERS:
-            return (
-                f"n_components={self.n_components} covariances of the {numbers} numbers in delay={self.delay} steps and the next are more "
-                f"than {MOST_NUMBERS:,} numbers; use fewer components, or a smaller delay"
-            )
         return space.complaint()
 
     def build(self, space: Space) -> None:

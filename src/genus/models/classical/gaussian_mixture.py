@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from genus.fields import Count, NonNegative
+from genus.fields import Count, Fraction, NonNegative
 from genus.learning import MixtureModel
 from genus.model import HasDensity
 from genus.probability import gaussians
@@ -31,7 +31,7 @@ class GaussianMixture(MixtureModel, HasDensity):
 
     n_components: Count = 5  # normal distributions K
     covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # what the covariances share
-    covariance_floor: NonNegative = 1e-6  # least variance of a component, as a share of the data's own
+    covariance_floor: Fraction = 1e-6  # least variance of a component, as a share of the data's own
     support: NonNegative = 1.0  # how strongly a component of few points is kept from collapsing; 0 is plain maximum likelihood
 
     def build(self, space: Space) -> None:
