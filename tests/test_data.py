@@ -394,7 +394,9 @@ def test_recordings(tmp_path):
     data = load_dataset(tmp_path / "a.wav")
     assert data.space == Sequence(Reals(())) and data.sample_rate == 8000 and len(data.test) == 1
     assert np.array_equal(np.concatenate([np.asarray(p.points[0]) for p in (data.train, data.valid, data.test)]), wave)
-    with pytest.warns(UserWarning, match=r"the channels of 1 recordings were averaged into one; pass arrays.*\(steps, channels\)"):
+    with pytest.warns(
+        UserWarning, match=r"the channels of 1 of the recordings were averaged into one; pass arrays.*\(steps, channels\)"
+    ):
         data = load_dataset(tmp_path, split=(1, 0, 0))
     assert data.train.points.lengths.tolist() == [300, 100]
     with pytest.warns(UserWarning, match="b.wav: the 2 channels were averaged into one"):

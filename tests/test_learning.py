@@ -305,6 +305,17 @@ def test_a_run_without_a_checkpoint_claims_none(tmp_path):
         fit(tiny(), learning_rate=1e9, run=tmp_path)
 
 
+def test_a_model_whose_build_needs_numbers_is_fitted():
+    """Whether it fits in memory is asked without any."""
+
+    class Counting(Gaussian):
+        def build(self, space):
+            super().build(space)
+            self.known = int(torch.ones(2).sum().item())
+
+    assert Counting().fit(X, progress=np.False_).known == 2
+
+
 def test_a_last_update_that_overflows_is_told():
     """Its loss would be that of a step that there is not."""
     with pytest.raises(FloatingPointError, match="parameters were no numbers after step 0; try a smaller learning_rate"):
@@ -683,6 +694,7 @@ def test_processes_share_the_noise_of_a_batch(make):
             torch.empty_like(x).exponential_(),
             torch.bernoulli(x + 0.4),
             torch.randint(9, x.shape),
+            torch.normal(x, 1 + x.flatten(1)[:, :1].reshape(-1, *[1] * (x.dim() - 1)) if x.dim() > 1 else x + 1),
         ]
 
     with torch.random.fork_rng():

@@ -860,6 +860,17 @@ def test_a_frame_is_filled_by_a_model_of_arrays(correlated):
     assert str(whole["b"].dtype) == "Int64" and not whole.isna().any().any()
 
 
+@pytest.mark.parametrize("dtype", ["boolean", "object", "float32"])
+def test_a_filled_column_keeps_its_dtype(dtype):
+    bits = (torch.rand(200, 3, generator=zoo.draws(0)) < 0.5).long()
+    model = genus.Mixture(n_components=2, max_iter=20).fit(bits, progress=False)
+    frame = pd.DataFrame(bits[:20].numpy().astype(bool if dtype != "float32" else "float32"), columns=["a", "b", "c"]).astype(dtype)
+    frame.iloc[::4, 1] = pd.NA if dtype == "boolean" else np.nan
+    full = model.complete(frame)
+    assert list(full.dtypes) == list(frame.dtypes) and not full.isna().any().any()
+    assert {type(value) for value in full["b"]} == {type(value) for value in frame["b"].dropna()}
+
+
 def test_a_frame_of_texts_has_nothing_to_fill():
     model = genus.HiddenMarkov(n_states=2).fit(["ab", "ba", "abba"], progress=False)
     frame = pd.DataFrame({"text": ["ab", "bb"]}, index=[7, 8])
@@ -892,6 +903,14 @@ def test_bits_per_dimension_are_of_known_cells():
     walks = [x[:5].clone(), x[5:12].clone()]
     walks[1][3] = math.nan
     assert genus.HiddenMarkov(n_states=2).fit(walks, progress=False).log_likelihood(walks).dims.tolist() == [10, 12]
+    series = [walk[:, 0] for walk in walks]
+    assert genus.HiddenMarkov(n_states=2).fit(series, progress=False).log_likelihood(series).dims.tolist() == [5, 6]
+    level = [torch.stack(series[:1] * 3), genus.LinearDynamicalSystem(latent_dim=1, max_iter=3)]
+    level[0][1, 2] = math.nan
+    assert level[1].fit(level[0], progress=False).log_likelihood(level[0]).dims.tolist() == [5, 4, 5]
+    numbers = x[:50, 0].clone()
+    numbers[7] = math.nan
+    assert genus.GaussianMixture().fit(numbers, progress=False).log_likelihood(numbers).dims.sum() == 49
 
 
 def test_sample_takes_known_cells_by_column(fitted):

@@ -34,7 +34,7 @@ from genus.files import (
 )
 from genus.model import Conditional, Model
 from genus.registry import find_model, name_of
-from genus.spaces import Space, space_config, space_from
+from genus.spaces import Space, Table, space_config, space_from
 
 FORMAT = 2
 LARGEST_CONFIG = 64 * 2**20  # bytes; a vocabulary of 100,000 takes 10 MB, 10,000 columns 4 MB, a million coordinates 50 MB
@@ -82,13 +82,14 @@ def write_model(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]
     weights = _name_of_weights(config, digest)
     text = json.dumps({**config, "weights": weights}, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(folder):
+    with alone_in(folder) as alone:
         remove_partials(folder, "model-*.safetensors")
         try:
             write_atomically(folder / weights, content)
             write_atomically(folder / "config.json", text.encode())
         finally:
-            _remove_unnamed(folder)
+            if alone:  # else they may be what another is about to name
+                _remove_unnamed(folder)
 
 
 def _name_of_weights(config: dict[str, Any], digest: str) -> str:
@@ -111,19 +112,26 @@ def _remove_unnamed(folder: Path) -> None:
 def refuse_to_replace(folder: Path, model: Model) -> None:
     """Raise FileExistsError where a run of this model in the folder would replace another program's files, or a run of another
     model or of another kind of data. The same model may start again in its own folder."""
-    mine = (name_of(type(model)), repr(model.fitted_space))
+    mine = (name_of(type(model)), model.fitted_space)
     for path in (folder / "run.json", folder / "config.json"):  # what a run begins and ends with
         _refuse_foreign(path)
         try:
             there = json.loads(path.read_bytes())
-            held = (name_of(find_model(there["model"])), repr(space_from(there["space"])) if "space" in there else mine[1])
+            held = (name_of(find_model(there["model"])), space_from(there["space"]) if "space" in there else mine[1])
         except Exception:  # none, or a damaged one
             continue
-        if held != mine:
+        if held[0] != mine[0] or _kind(held[1]) != _kind(mine[1]):
             raise FileExistsError(
-                f"run={str(folder)!r} holds a {held[0]} of {held[1]}, which this {mine[0]} of {mine[1]} would replace; "
+                f"run={str(folder)!r} holds a {held[0]} of {held[1]!r}, which this {mine[0]} of {mine[1]!r} would replace; "
                 "pass another folder"
             )
+
+
+def _kind(space: Space) -> tuple[Any, ...]:
+    """What must be the same for data to be of one kind; what was seen of them, such as an alphabet, need not."""
+    item = getattr(space, "item", None)
+    columns = [column.name for column in space.columns] if isinstance(space, Table) else []
+    return type(space), space.shape, columns, None if item is None else _kind(item)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -145,8 +153,17 @@ def load_model(folder: str | Path) -> Model:
             else "fit one with run=, or save one"
         )
         raise FileNotFoundError(f"{folder}: holds no model (no config.json); {there}")
-    config = _read_config(path)
-    weights = folder / config["weights"]
+    while True:
+        config = _read_config(path)
+        try:
+            return _loaded(folder, config)
+        except FileNotFoundError:
+            if _read_config(path) == config:  # else another model was saved there just now
+                raise
+
+
+def _loaded(folder: Path, config: dict[str, Any]) -> Model:
+    path, weights = folder / "config.json", folder / config["weights"]
     if not weights.is_file():
         raise FileNotFoundError(f"{weights}: the weights that config.json names are missing")
     with open(weights, "rb") as file:

@@ -69,18 +69,22 @@ def remove_partials(folder: Path, names: str) -> None:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process or thread is in this block with this folder. One that is killed is in it no more."""
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until no other process or thread is in this block with this folder; whether one can know. One that is killed is in
+    it no more."""
     try:
         import fcntl
     except ImportError:  # Windows has other locks
-        yield
+        yield False
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+            alone = True
+        except OSError:  # a file system without locks
+            alone = False
+        yield alone
     finally:
         os.close(descriptor)
 
@@ -164,7 +168,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if digest != _digest(tensors, text):
             raise DamagedFile(f"{path}: its content does not match its digest; the file is damaged")
         about = json.loads(text)
-    except DamagedFile:
+    except (DamagedFile, FileNotFoundError):
         raise
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise DamagedFile(f"{path}: is no tensor file of genus, or a damaged one ({error!s:.100})") from error

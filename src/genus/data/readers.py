@@ -401,7 +401,7 @@ def _read_recording_folder(path: Path) -> Raw:
 def _tell_of_channels(path: Path, channels: Iterable[int]) -> None:
     several = [count for count in channels if count > 1]
     if several:
-        whose = f"the {several[0]} channels" if path.is_file() else f"the channels of {len(several)} recordings"
+        whose = f"the {several[0]} channels" if path.is_file() else f"the channels of {len(several)} of the recordings"
         warnings.warn(
             f"{path}: {whose} were averaged into one; pass arrays of shape (steps, channels) to learn them all", stacklevel=2
         )

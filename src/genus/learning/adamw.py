@@ -42,7 +42,8 @@ class AdamW:
     def step(self) -> None:
         """Move the parameters that have a gradient, and forget it."""
         gradients = [p.grad for p in self.parameters]
-        self.steps += self.steps.new_tensor([g is not None for g in gradients])
+        whole = all(g is not None for g in gradients)
+        self.steps += 1 if whole else self.steps.new_tensor([g is not None for g in gradients])
         steps = self.steps.unbind()
         for decay, alike in self.alike.items():
             moving = [(i, g) for i in alike if (g := gradients[i]) is not None]

@@ -90,7 +90,7 @@ class LearnsByEM(LearnsInPasses):
             statistics = passes.sum(self.expect)
             value = self._objective(statistics)
             if value != value:
-                return -torch.inf, False
+                break
             if iteration < self.max_iter:
                 history.write({"start": start, "iteration": iteration, "log_likelihood": value})
                 bar.advance(1, {"start": start + 1, "log p": f"{value:.4f}"})
@@ -102,7 +102,8 @@ class LearnsByEM(LearnsInPasses):
                 break
             before = value
             self.maximise(statistics)
-        self.load_state_dict(best_state)
+        if best_state:
+            self.load_state_dict(best_state)
         return best, converged
 
     def _objective(self, statistics: Statistics) -> float:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from genus.data import Examples
+from genus.data.rows import Subset
 from genus.files import write_atomically
 from genus.learning.adamw import AdamW
 from genus.learning.batches import Batches, Shuffled
@@ -63,7 +64,7 @@ class Player:
     pace: float = 1.0
 
     def parameters(self) -> list[nn.Parameter]:
-        return [p for module in self.modules for p in module.parameters()]
+        return list(dict.fromkeys(p for module in self.modules for p in module.parameters()))
 
 
 class LearnsByGradient(Learns):
@@ -242,7 +243,7 @@ class Run:
         sound, broken = losses.isfinite().all(1), None
         if not sound.all():
             broken = f"the loss was not a number at step {self.step - len(recent) + int((~sound).nonzero()[0])}"
-        elif not all(bool(p.isfinite().all()) for p in self.model.parameters()):  # no later loss may be there to tell
+        elif not torch.stack([p.isfinite().all() for p in self.model.parameters()]).all():  # no later loss may be there to tell
             broken = f"the parameters were no numbers after step {self.step - 1}"
         if broken is not None:
             saved = self.checkpoints is not None and self.checkpoints.latest() is not None
@@ -439,11 +440,15 @@ def _places(model: nn.Module) -> dict[str, tuple[dict[str, Any], str]]:
 def _fingerprint(examples: Examples) -> str:
     """What tells data from other data: their space with its standardisation, and all of them in order."""
     digest = hashlib.blake2b(json.dumps([len(examples), space_config(examples.space)]).encode(), digest_size=8)
-    for start in range(0, len(examples), 1024):
-        part = examples[start : start + 1024]
-        x = part.points
-        for tensor in (*((x.values, x.lengths) if isinstance(x, Ragged) else (x,)), part.given):
-            digest.update(b"" if tensor is None else tensor.contiguous().numpy().data)
+    points, parts = examples.points, [examples.given]
+    if isinstance(points, Subset):  # on disk, where rows are read one after the other
+        parts, points = [examples.given, points.index], points.source
+    for start in range(0, len(points), 1024):
+        x = points[start : start + 1024]
+        for tensor in (x.values, x.lengths) if isinstance(x, Ragged) else (x,):
+            digest.update(tensor.contiguous().numpy().data)
+    for part in parts:
+        digest.update(b"" if part is None else part.contiguous().numpy().data)
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
+import numpy as np
 import torch
 
 from genus.data import Dataset, Examples, examples_of, fit_space, missing_values, with_classes
@@ -84,7 +85,7 @@ class Learns(Model):
         Raises ValueError or TypeError before anything is changed; on any error the model stays as it was.
         """
         for name, switch in {"resume": resume, "progress": progress}.items():
-            if not isinstance(switch, bool):
+            if not isinstance(switch, bool | np.bool_):
                 raise TypeError(f"{name}={shown(switch)} is of type {type(switch).__name__}, but it must be True or False")
         asked = {
             "validation": validation, "epochs": epochs, "steps": steps, "batch_size": batch_size,
@@ -114,7 +115,7 @@ class Learns(Model):
         rank, world = start(place)
         settings = Settings(
             epochs, steps, batch_size, learning_rate, check_seed(seed), place, precision,
-            folder, resume, progress, rank, world,
+            folder, bool(resume), bool(progress), rank, world,
         )  # fmt: skip
         if isinstance(self, Classifies) and y is not None:
             if given is not None:
@@ -147,22 +148,26 @@ class Learns(Model):
         return self
 
     def _refuse_vast(self, device: torch.device) -> None:
-        """Raise ValueError where the parameters alone do not fit in memory: some systems kill who asks for it."""
+        """Raise ValueError where the parameters alone do not fit in memory: some systems kill who asks for it. What else is
+        wrong with them, `learn` will say."""
         from genus.artifacts import build_on_meta
 
         sketch = type(self)(**self.get_params())
         sketch.given_space = self.given_space
         try:
             build_on_meta(sketch, self.fitted_space)
-            needed = sum(t.nbytes for t in (*sketch.parameters(), *sketch.buffers()))
-        except RuntimeError:  # more than torch can count
-            needed = 2**63
-        there = memory_of(device)
-        if needed > there:
-            raise ValueError(
-                f"{self!r} of {self.fitted_space!r}: its parameters take {needed / 2**30:,.0f} GiB, more than the "
-                f"{there / 2**30:,.0f} GiB that there are; use smaller hyper-parameters, or data of fewer dimensions"
-            )
+        except Exception as error:
+            if "overflow" not in str(error):
+                return
+            size = "more bytes than torch can count"
+        else:
+            needed, there = sum(t.nbytes for t in (*sketch.parameters(), *sketch.buffers())), memory_of(device)
+            if needed <= there:
+                return
+            size = f"{needed / 2**30:,.0f} GiB, more than the {there / 2**30:,.0f} GiB that there are"
+        raise ValueError(
+            f"{self!r} of {self.fitted_space!r}: its parameters take {size}; use smaller hyper-parameters, or data of fewer dimensions"
+        )
 
     def learn(self, train: Examples, valid: Examples | None, settings: Settings) -> None:
         """Build, then learn; `self.space` and `self.given_space` are set."""

@@ -2,7 +2,8 @@
 
 Every process keys its generator alike. What an operation draws it draws for all rows of the batch, and keeps the rows of this
 process: r, r + W, ... of W processes (`Batches`). So the losses of a run do not depend on how many processes there are, but
-where numbers are drawn for the padding of sequences, which is as long as the longest of a process.
+where numbers are drawn for the padding of sequences, which is as long as the longest of a process. Rows come first; what is
+drawn in another shape is drawn for each process apart, and by `multinomial`, `randperm` and fused attention for all alike.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class NoiseOfTheWholeBatch(TorchDispatchMode):
         n, k = (self.n, shape[0] // self.n) if shape[0] % self.n == 0 else (1, shape[0])
 
         def widened(value: Any) -> Any:
-            if isinstance(value, Tensor) and list(value.shape) == shape:
-                rows = value.unflatten(0, (n, 1, k)).expand(n, self.world, k, *shape[1:]).flatten(0, 2)
+            if isinstance(value, Tensor) and value.dim() and value.shape[0] == shape[0]:
+                rows = value.unflatten(0, (n, 1, k)).expand(n, self.world, k, *value.shape[1:]).flatten(0, 2)
                 outermost = sorted(range(value.dim()), key=lambda axis: -value.stride(axis))  # memory is filled in its order
                 return torch.empty_permuted(rows.shape, outermost, dtype=rows.dtype, device=rows.device).copy_(rows)
             return [self.world * shape[0], *shape[1:]] if isinstance(value, list) else value

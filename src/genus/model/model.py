@@ -31,6 +31,7 @@ class Model(nn.Module):
 
     spaces: ClassVar[tuple[type[Space], ...]] = (Space,)  # the kinds of space it can be built on
     takes_missing: ClassVar[bool] = False  # whether it learns from rows with missing values
+    completes: ClassVar[bool] = False  # whether any part of a point may be missing, and is drawn: `Completes`
     given_optional: ClassVar[bool] = False  # whether a verb may leave open what the points were given when it learned
     data_sized: ClassVar[tuple[str, ...]] = ()  # buffers with a first axis as long as the data made it; `build` makes it 0
     __signature__ = FieldsSignature()
@@ -136,7 +137,7 @@ class Model(nn.Module):
         else:
             if given is not None and self.given_space is None:
                 raise ValueError(f"given: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
-            examples = examples_of(data, given, space=space, given_space=self.given_space, holes=self._completes)
+            examples = examples_of(data, given, space=space, given_space=self.given_space, holes=self.completes)
         if self.given_space is not None and examples.given is None and not self.given_optional:
             raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
         return examples
@@ -145,18 +146,13 @@ class Model(nn.Module):
         """Points of another space as this model's space encodes what they were."""
         space = self.fitted_space
         try:
-            return encode_known(space, data.raw) if self._completes else space.encode(data.raw)
+            return encode_known(space, data.raw) if self.completes else space.encode(data.raw)
         except (TypeError, ValueError) as error:
             if type(data.space) is type(space) and data.space.shape == space.shape:
                 raise
             raise ValueError(
                 f"data: lie in {data.space!r}, but this model was fitted to {space!r}; pass data of its kind"
             ) from error
-
-    @property
-    def _completes(self) -> bool:
-        """Whether it is a model that `Completes`, to which any cell may be missing."""
-        return hasattr(type(self), "fill")
 
     @property
     def instead_of_missing(self) -> str:
@@ -265,15 +261,28 @@ def completed_like(rows: Any, data: Any) -> Any:
     if type(data).__name__ != "DataFrame":
         return rows
     if not hasattr(rows, "columns"):  # of a model of arrays: cell by cell
-        cells, known = np.asarray(rows).reshape(data.shape), data.notna()
-        if cells.dtype.kind == "f":  # pandas' whole numbers hold no fractions
-            dtypes = data.dtypes[~known.all().to_numpy()]
-            data = data.astype({name: "Float64" for name, dtype in dtypes.items() if dtype.kind in "iu"})
-        return data.where(known, cells)
+        cells, whole = np.asarray(rows).reshape(data.shape), data.copy()
+        for i in range(data.shape[1]):
+            column = data.iloc[:, i]
+            if column.isna().any():
+                whole.isetitem(i, _filled(column, cells[:, i]))
+        return whole
     whole = data.copy()
     for name in rows.columns:
         whole[name] = rows[name].set_axis(data.index)  # a Series keeps its dtype
     return whole
+
+
+def _filled(column: Any, cells: np.ndarray) -> Any:
+    """A pandas column with its holes from `cells`, of its own dtype where that holds them."""
+    kind = column.dropna().infer_objects().dtype.kind
+    if kind == "b":
+        cells = cells.astype(bool)
+    elif kind in "iu" and cells.dtype.kind == "f":  # pandas' whole numbers hold no fractions
+        column = column.astype("Float64")
+    elif kind == "f":
+        cells = cells.astype(column.dropna().infer_objects().to_numpy().dtype)
+    return column.where(column.notna(), cells)
 
 
 def join(parts: list[Any]) -> Any:

@@ -51,6 +51,8 @@ class CanSample(Model):
 class Completes(Model):
     """Any part of a point may be given, the rest is drawn. A model writes `fill(x)`: NaN in, no NaN out."""
 
+    completes: ClassVar[bool] = True
+
     def fill(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 

@@ -2,7 +2,8 @@
 
     Z = Phi(b) - Phi(a)      E[t^k] = (k - 1) E[t^(k-2)] + (a^(k-1) phi(a) - b^(k-1) phi(b)) / Z
 
-These differences lose every digit where they are needed most, so three forms share the line, each good to 1e-11:
+These differences lose every digit where they are needed most, so three forms share the line, each good to 1e-11 of Z and E[t]
+(the variances are left with fewer, and with none far out in a tail):
 
     astride 0     Z = (erf(b / sqrt 2) - erf(a / sqrt 2)) / 2: both terms have the same sign
     in a tail     phi(a) is taken out: Z = sqrt(pi/2) phi(a) D, D = erfcx(a / sqrt 2) - exp(-(b^2 - a^2) / 2) erfcx(b / sqrt 2);

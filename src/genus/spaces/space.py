@@ -67,7 +67,7 @@ class Space:
 
     def count_dims(self, x: Encoded) -> int | Tensor:
         """Numbers known of each point of x, what bits per dimension divides by: one int, or (n,) where points differ."""
-        return (~torch.isnan(x)).flatten(1).sum(1) if holds_missing(x) else self.dims  # type: ignore[arg-type,union-attr]
+        return (~torch.isnan(x)).reshape(len(x), -1).sum(1) if holds_missing(x) else self.dims  # type: ignore[arg-type,union-attr]
 
     @property
     def continuous(self) -> bool:
