@@ -640,3 +640,28 @@ def test_tokens_and_reals_of_one_length():
     assert float(tokens.log_prob(points_of([3] * 4)).exp().sum()) == pytest.approx(1, abs=1e-12)
     assert tokens.sample(5).dtype == torch.int64
     assert histogram(examples_of(zoo.walks(), space=genus.Sequence(Reals(2), length=4))).sample(3).shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov", "tophat"])
+def test_bumps_far_apart_lose_no_distance(kernel):
+    """|u|^2 - 2 u'p + |p|^2 would have no digit left at 1e9 widths from the middle."""
+    from sklearn.neighbors import KernelDensity as Peer
+
+    near = np.random.default_rng(0).normal(size=(300, 2))
+    points = np.vstack([near, near[:3] + 1e11])
+    asked = near[:20] + 0.1
+    model = KernelDensity(bandwidth=0.5, kernel=kernel, covariance_type="spherical").fit(points)
+    expected = Peer(bandwidth=0.5, kernel=kernel).fit(points).score_samples(asked)
+    np.testing.assert_allclose(model.score_samples(asked), expected, atol=1e-4)
+    x = torch.from_numpy(asked).requires_grad_()
+    if kernel == "gaussian":
+        np.testing.assert_allclose(model.log_prob(x).detach().numpy(), expected, atol=1e-4)
+
+
+def test_the_likeliest_bandwidth_of_clusters_far_apart_is_that_of_one():
+    cluster = np.random.default_rng(0).normal(size=100) * 0.01
+    found = []
+    for apart in (1, 100):
+        model = KernelDensity(bandwidth="likelihood").fit(np.concatenate([cluster, cluster + apart])[:, None])
+        found.append(float(model.root[0]) * float(model.fitted_space.location_scale[1][0]))
+    assert found[1] == pytest.approx(found[0], rel=0.02) and 0.0005 < found[0] < 0.005

@@ -641,3 +641,15 @@ def test_the_criteria_choose_the_state_that_made_the_data():
     assert (one.degrees_of_freedom, two.degrees_of_freedom) == (6, 12)
     assert one.bic(x) < two.bic(x)
     assert one.bic(x) == pytest.approx(6 * math.log(480) - 2 * one.log_likelihood(x).total)
+
+
+def test_noise_may_be_a_millionth_in_columns_of_other_units():
+    """With all but one of the columns it is the Gaussian, metres beside millimetres or not."""
+    x = (
+        torch.randn(300, 3, generator=zoo.draws(0), dtype=torch.float64)
+        @ torch.tensor([[1.0, 0.5, 0.2], [0, 1, 0.3], [0, 0, 1]]).double()
+    )
+    for unit in (1.0, 1e-3, 1e-5):
+        scaled = x * torch.tensor([1.0, 1.0, unit])
+        found = ProbabilisticPCA(n_components=2).fit(scaled).log_likelihood(scaled).mean
+        assert found == pytest.approx(genus.Gaussian().fit(scaled).log_likelihood(scaled).mean, abs=1e-6)

@@ -24,6 +24,7 @@ from genus.probability.gaussian_forms import LOG_2PI, gram, tile_rows
 from genus.spaces.arrays import holds_missing
 
 FLOOR = 1e-6  # least noise, as a share of a column's variance: at 0 the density would be infinite
+LEAST_COMMON = 1e-12  # least noise that all columns share, as a share of their mean variance: units may differ by a million
 LEAST_SHARE = 1e-14  # of noise beside what the factors explain of a column: of less, rounding errors are larger
 STARTS, MOST_COLUMNS = 12, 100  # columns taken for a factor, each a start; with more columns than these a search takes seconds
 
@@ -123,7 +124,7 @@ def principal(covariance: Tensor, q: int) -> tuple[Tensor, Tensor, Tensor, Tenso
     variances, vectors = torch.linalg.eigh(covariance)
     variances, vectors = variances.flip(0).clamp(min=0), vectors.flip(1)[:, :q].contiguous()
     directions = vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()  # scikit-learn's choice of sign
-    noise = variances[min(q, len(variances) - 1) :].mean().clamp(min=FLOOR * float(variances.mean()))
+    noise = variances[min(q, len(variances) - 1) :].mean().clamp(min=LEAST_COMMON * float(variances.mean()))
     return directions * (variances[:q] - noise).clamp(min=0).sqrt(), noise, directions, variances
 
 

@@ -28,6 +28,7 @@ IN_MEMORY = 2**22  # kernel values held at once where they cannot be summed tile
 LEAST = -124.0  # 2 to less is denormal in float32, 17 times slower, and adds nothing
 MOST = 80.0  # 2 to it, times as many points as there may be, is a float32
 EXACT_IN_SINGLE = 800.0  # |u|^2 up to which float32 distances keep 1e-4 of a kernel's value
+EXACT_IN_DOUBLE = 1e9  # the same of float64, to 1e-6; beyond it each coordinate's differences are taken, ten times slower
 MANY = 2**14  # points from which kernels of float64 distances are float32: 4e-6 of the sum at most, for a third of the time
 
 
@@ -88,7 +89,11 @@ class SmoothingKernel:
         if self.product and self.dims > 1:
             kernel = SmoothingKernel(1, self.power)
             return torch.stack([kernel.log_values(p[:, None], v[:, None]) for p, v in zip(points.T, u.T)]).sum(0)
-        values = self._left(points) @ self._right(u).T
+        if _largest_square(points.detach(), u.detach()) > EXACT_IN_DOUBLE:
+            square = sum((v - p[:, None]).square() for p, v in zip(points.T, u.T))
+            values = -square / 2 if self.power is None else 1 - square
+        else:
+            values = self._left(points) @ self._right(u).T
         return values if self.power is None else _log_power(values, self.power)
 
     def log_sum(self, points: Tensor, u: Tensor, own: Tensor | None = None) -> Tensor:
@@ -103,8 +108,11 @@ class SmoothingKernel:
             points, u = points.double(), u.double()
         if torch.is_grad_enabled() and u.requires_grad:
             return self._differentiable_log_sum(points, u).to(asked)
-        summed = self._power_sum if self.power is not None else self._exponential_sum
-        prepared = points if self.power is not None else self._left(points)
+        prepared, summed = points, self._far_sum
+        if self.power is not None:
+            summed = self._power_sum
+        elif _largest_square(points, u) <= EXACT_IN_DOUBLE:
+            prepared, summed = self._left(points), self._exponential_sum  # type: ignore[assignment]
         parts = [
             summed(prepared, u[start : start + QUERIES], None if own is None else own[start : start + QUERIES])
             for start in range(0, len(u), QUERIES)
@@ -135,6 +143,13 @@ class SmoothingKernel:
                     tile = exponents(start)  # anew: the difference of large numbers in float32 has few digits
             total += tile.clamp_(min=LEAST).exp2_().sum(0)
         return (shift + total.log2().to(shift)) * math.log(2)
+
+    def _far_sum(self, points: Tensor, u: Tensor, own: Tensor | None) -> Tensor:
+        total = torch.full_like(u[:, 0], -math.inf)
+        for start in range(0, len(points), POINTS):
+            values = self.log_values(points[start : start + POINTS], u)
+            total = torch.logaddexp(total, _leave_out(values, own, start, -math.inf).logsumexp(0))
+        return total
 
     def _power_sum(self, points: Tensor, u: Tensor, own: Tensor | None) -> Tensor:
         total = u.new_zeros(len(u))

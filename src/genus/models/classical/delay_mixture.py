@@ -42,7 +42,7 @@ class DelayMixture(KeepsLengths, LearnsByEM, HasLogProb, Forecasts):
 
     delay: Count = 8  # steps looked back on
     n_components: Count = 5  # normal distributions K
-    covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # what the covariances share
+    covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # what they share, in standardised columns
     covariance_floor: Fraction = 1e-6  # least variance of a component, as a share of the data's own
     support: NonNegative = 1.0  # how strongly a component of few windows is kept from collapsing; 0 is plain maximum likelihood
 

@@ -30,7 +30,7 @@ class GaussianMixture(MixtureModel, HasDensity):
     spaces: ClassVar = (Reals, Table, Images, Binary, Sequence)
 
     n_components: Count = 5  # normal distributions K
-    covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # what the covariances share
+    covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # what they share, in standardised columns
     covariance_floor: Fraction = 1e-6  # least variance of a component, as a share of the data's own
     support: NonNegative = 1.0  # how strongly a component of few points is kept from collapsing; 0 is plain maximum likelihood
 

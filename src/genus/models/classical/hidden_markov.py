@@ -75,7 +75,7 @@ class HiddenMarkov(KeepsLengths, LearnsByEM, CanGenerate, Forecasts, CountsParam
     n_states: Count = 3  # hidden states K
     emission: Literal["auto", "gaussian", "categorical", "columns", "mixture"] = "auto"  # distribution of an item given its state
     n_components: Count = 3  # parts of the mixture of a state, where emission is "mixture"
-    covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # of Gaussian emissions
+    covariance_type: Literal["full", "tied", "diag", "spherical"] = "full"  # of emissions, in standardised columns
     covariance_floor: Fraction = 1e-6  # least variance of a Gaussian emission, as a share of the data's own
     support: NonNegative = 1.0  # how strongly a Gaussian emission of few items is kept from collapsing; 0 is not at all
     smoothing: NonNegative = 0.01  # pseudo-counts added to every start, transition and symbol

@@ -248,5 +248,22 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
             points = self.points / math.exp(log_h)
             return d * log_h - float(kernel.log_sum(points, points[own], own).clamp_min(UNREACHED).mean())
 
-        bounds = (math.log(near / 32), math.log(near * 4))  # equal points would shrink h for ever
-        return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x)
+        def likeliest(low: float, high: float) -> float:
+            bounds = (math.log(low), math.log(high))
+            return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x)
+
+        h, low = likeliest(near / 32, near * 4), near / 32
+        if h < 1.1 * low:  # clusters far apart; equal points would shrink h for ever
+            least = self._distinct_distance(own) / 4
+            steps = [low / 2**i for i in range(1, 40) if low / 2**i > least]
+            best = min([h, *steps], key=lambda h: loss(math.log(h)))
+            h = likeliest(best / 2, best * 2) if best < h else h
+        return h
+
+    def _distinct_distance(self, own: Tensor) -> float:
+        """The median distance of these points to the nearest that is not equal to them."""
+        nearest = []
+        for some in self.points[own].split(max(1, IN_MEMORY // len(self.points))):
+            distances = torch.cdist(some, self.points, compute_mode="donot_use_mm_for_euclid_dist")
+            nearest.append(distances.where(distances > 0, math.inf).amin(1))
+        return float(torch.cat(nearest).median())
