@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -169,9 +169,11 @@ class Run:
                             record["validation"] = held_out
                             numbers["valid"] = f"{held_out:.4g}"
                         history.write(record)
-                    if self.checkpoints is not None and (
-                        time.monotonic() - saved > self.CHECKPOINT_SECONDS or self.step == self.steps
-                    ):
+                    last = self.step == self.steps
+                    due = self.checkpoints is not None and (last or time.monotonic() - saved > self.CHECKPOINT_SECONDS)
+                    if due or last:
+                        self._look_at_parameters()
+                    if due:
                         self._checkpoint()
                         saved = time.monotonic()
                 progress.advance(self.batches.batch_size, numbers)
@@ -240,18 +242,22 @@ class Run:
 
     def _look(self, recent: list[Tensor]) -> list[float]:
         losses = sum_over_ranks({"losses": torch.stack(recent) / self.settings.world})["losses"].cpu()  # (steps, players)
-        sound, broken = losses.isfinite().all(1), None
+        sound = losses.isfinite().all(1)
         if not sound.all():
-            broken = f"the loss was not a number at step {self.step - len(recent) + int((~sound).nonzero()[0])}"
-        elif not torch.stack([p.isfinite().all() for p in self.model.parameters()]).all():  # no later loss may be there to tell
-            broken = f"the parameters were no numbers after step {self.step - 1}"
-        if broken is not None:
-            saved = self.checkpoints is not None and self.checkpoints.latest() is not None
-            kept = "; the last good checkpoint is kept" if saved else ""
-            raise FloatingPointError(
-                f"{type(self.model).__name__}: {broken}{kept}; try a smaller learning_rate than {self.recipe.learning_rate:g}"
-            )
+            self._stop(f"the loss was not a number at step {self.step - len(recent) + int((~sound).nonzero()[0])}")
         return losses.mean(0).tolist()
+
+    def _look_at_parameters(self) -> None:
+        """Of what is kept, no later loss may tell."""
+        if not torch.stack([p.isfinite().all() for p in self.model.parameters()]).all():
+            self._stop(f"the parameters were no numbers after step {self.step - 1}")
+
+    def _stop(self, broken: str) -> NoReturn:
+        saved = self.checkpoints is not None and self.checkpoints.latest() is not None
+        kept = "; the last good checkpoint is kept" if saved else ""
+        raise FloatingPointError(
+            f"{type(self.model).__name__}: {broken}{kept}; try a smaller learning_rate than {self.recipe.learning_rate:g}"
+        )
 
     def _stopped(self) -> bool:
         return self.recipe.patience is not None and self.stale >= self.recipe.patience
