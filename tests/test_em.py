@@ -22,14 +22,7 @@ def hills():
 
 @pytest.mark.parametrize(("case", "options"), list(hills()))
 def test_em_never_falls(case, options, monkeypatch):
-    seen: list[float] = []
-    objective = case.cls._objective
-
-    def watched(self, statistics):
-        seen.append(objective(self, statistics))
-        return seen[-1]
-
-    monkeypatch.setattr(case.cls, "_objective", watched)
+    seen = zoo.objectives(case.cls, monkeypatch)
     data = zoo.as_examples(case.cls, case.material)
     zoo.quickly(zoo.small(case.cls, **options, max_iter=25, tol=0.0), data, precision="float64")
     assert np.diff(seen).min(initial=0) > -1e-7  # bits are in single precision

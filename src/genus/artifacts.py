@@ -63,7 +63,7 @@ def save_model(model: Model, folder: str | Path) -> None:
             )
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
-    _refuse_foreign(folder / "config.json")
+    _ours(folder / "config.json")
     config = {
         "format": FORMAT,
         "genus": genus.__version__,
@@ -114,9 +114,9 @@ def refuse_to_replace(folder: Path, model: Model) -> None:
     model or of another kind of data. The same model may start again in its own folder."""
     mine = (name_of(type(model)), model.fitted_space)
     for path in (folder / "run.json", folder / "config.json"):  # what a run begins and ends with
-        _refuse_foreign(path)
+        content = _ours(path)
         try:
-            there = json.loads(path.read_bytes())
+            there = read_json(content, path)
             held = (name_of(find_model(there["model"])), space_from(there["space"]) if "space" in there else mine[1])
         except Exception:  # none, or a damaged one
             continue
@@ -134,11 +134,12 @@ def _kind(space: Space) -> tuple[Any, ...]:
     return type(space), space.shape, columns, None if item is None else _kind(item)
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Raise FileExistsError for a file in the place of one of genus that is another program's."""
+def _ours(path: Path) -> bytes:
+    """What a file of genus holds, nothing where there is none. Raises FileExistsError for one that is another program's."""
     content = path.read_bytes() if path.is_file() else b""
     if content.strip() and b'"hyper_parameters"' not in content:
         raise FileExistsError(f"{path}: is another program's, and genus would replace it; choose another folder")
+    return content
 
 
 def load_model(folder: str | Path) -> Model:

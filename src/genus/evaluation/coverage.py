@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genus.spaces.points import distances
+
 NEIGHBOURS = 5
 
 
@@ -36,7 +38,7 @@ def coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = NEIGHBOU
     if min(len(real), len(generated)) <= neighbours:
         raise ValueError(f"neighbours={neighbours} needs more points of a side than that; pass more data or fewer neighbours")
     a, b = torch.as_tensor(real), torch.as_tensor(generated).to(torch.as_tensor(real).dtype)
-    between = _distances(a, b)  # (real, generated)
+    between = distances(a, b)  # (real, generated)
     reach_real, reach_generated = _reach(a, neighbours), _reach(b, neighbours)
     inside_real = between <= reach_real[:, None]  # generated point j lies in the ball of real point i
     inside_generated = between <= reach_generated[None, :]
@@ -48,11 +50,6 @@ def coverage(real: np.ndarray, generated: np.ndarray, neighbours: int = NEIGHBOU
     )
 
 
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean, exact also where points coincide (by products they would be off by a rounding error)."""
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
-
-
 def _reach(points: Tensor, neighbours: int) -> Tensor:
     """Distance of each point to its k-th neighbour among the others."""
-    return _distances(points, points).kthvalue(neighbours + 1, dim=1).values  # itself is the first
+    return distances(points, points).kthvalue(neighbours + 1, dim=1).values  # itself is the first

@@ -315,8 +315,9 @@ class Run:
 
     def _optimiser(self, player: Player) -> AdamW:
         tables = {id(m.weight) for side in player.modules for m in side.modules() if isinstance(m, nn.Embedding)}
-        decays = [0.0 if p.dim() < 2 or id(p) in tables else self.recipe.weight_decay for p in player.parameters()]
-        return AdamW(player.parameters(), decays, lr=self.recipe.learning_rate, betas=self.recipe.betas)
+        parameters = player.parameters()
+        decays = [0.0 if p.dim() < 2 or id(p) in tables else self.recipe.weight_decay for p in parameters]
+        return AdamW(parameters, decays, lr=self.recipe.learning_rate, betas=self.recipe.betas)
 
     def _side(self, player: Player) -> Callable[[Any, Tensor | None], Tensor]:
         side = _Side(self.model, player.loss)

@@ -275,13 +275,13 @@ def completed_like(rows: Any, data: Any) -> Any:
 
 def _filled(column: Any, cells: np.ndarray) -> Any:
     """A pandas column with its holes from `cells`, of its own dtype where that holds them."""
-    kind = column.dropna().infer_objects().dtype.kind
-    if kind == "b":
+    known = column.dropna().infer_objects()
+    if known.dtype.kind == "b":
         cells = cells.astype(bool)
-    elif kind in "iu" and cells.dtype.kind == "f":  # pandas' whole numbers hold no fractions
+    elif known.dtype.kind in "iu" and cells.dtype.kind == "f":  # pandas' whole numbers hold no fractions
         column = column.astype("Float64")
-    elif kind == "f":
-        cells = cells.astype(column.dropna().infer_objects().to_numpy().dtype)
+    elif known.dtype.kind == "f":
+        cells = cells.astype(known.to_numpy().dtype)
     return column.where(column.notna(), cells)
 
 

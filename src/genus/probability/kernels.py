@@ -20,7 +20,7 @@ from torch import Tensor
 
 from genus.fields import check_count
 from genus.randomness import check_seed, randomness
-from genus.spaces.points import points
+from genus.spaces.points import distances, points
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 TILE = 1 << 21  # values of a kernel at a time
@@ -49,18 +49,18 @@ def polynomial_kernel(degree: int = 3, offset: float = 1.0) -> Kernel:
 
 def distance_kernel(x: Tensor, y: Tensor) -> Tensor:
     """-|x - y|, the kernel of the energy distance."""
-    return -_distances(x, y)
+    return -distances(x, y)
 
 
 def median_distance(x: Any, y: Any, rows: int = 2000) -> float:
     """The median distance between points of the first `rows` of x and of y: a bandwidth that fits most data."""
     x, y = points(x, y)
-    roughly = float(_distances(x[:100], y[:100]).median())
+    roughly = float(distances(x[:100], y[:100]).median())
     return float(_distances(x[:rows], y[:rows], roughly).median()) or 1.0
 
 
-def _distances(x: Tensor, y: Tensor, unit: float = 0.0) -> Tensor:
-    """|x - y| of all pairs, (n, m), where `unit` is a distance that matters; if any does, leave it out.
+def _distances(x: Tensor, y: Tensor, unit: float) -> Tensor:
+    """|x - y| of all pairs, (n, m), where `unit` is a distance that matters.
 
     |x|^2 - 2 x'y + |y|^2, a matrix product, is some ten times faster in many dimensions, but loses distances that are short
     beside the points themselves: it is taken about the middle, where none is further than 30 units from it.
@@ -69,7 +69,7 @@ def _distances(x: Tensor, y: Tensor, unit: float = 0.0) -> Tensor:
     at_x, at_y = x - middle, y - middle
     if max(float(z.norm(dim=1).max()) for z in (at_x.detach(), at_y.detach())) < 30 * unit:
         return torch.cdist(at_x, at_y)
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances(x, y)
 
 
 # ----------------------------------------------------------------------------------------------------------- distances

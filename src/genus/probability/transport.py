@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from genus.fields import check_count
 from genus.randomness import check_seed, generator
-from genus.spaces.points import numbers, points
+from genus.spaces.points import distances, numbers, points
 
 PROJECTIONS = 128
 
@@ -75,7 +75,7 @@ def wasserstein(x: Any, y: Any, p: float = 1, *, a: Any = None, b: Any = None) -
     """W_p of points x (n, d) and y (m, d) with weights a, b (alike, unless given), exactly. Keeps n m costs."""
     _check_power(p)
     x, y = points(x, y)
-    cost = _distances(x, y) ** p
+    cost = distances(x, y) ** p
     return _root((transport_plan(cost, a, b) * cost).sum(), p)
 
 
@@ -142,7 +142,7 @@ def sinkhorn_divergence(x: Any, y: Any, p: float = 2, *, epsilon: float = 0.05, 
     """
     _check_power(p)
     x, y = points(x, y)
-    work = lambda x, y: sinkhorn(_distances(x, y) ** p, epsilon=epsilon, max_iter=max_iter)[0]  # noqa: E731
+    work = lambda x, y: sinkhorn(distances(x, y) ** p, epsilon=epsilon, max_iter=max_iter)[0]  # noqa: E731
     return work(x, y) - work(x, x) / 2 - work(y, y) / 2
 
 
@@ -227,10 +227,6 @@ def _weights(weights: Any, n: int, name: str, like: Tensor) -> Tensor:
         raise ValueError(f"{name}: weights must be {n} numbers, at least 0, that add up to 1; divide them by their sum")
     weights = weights.to(like)
     return weights / weights.sum()
-
-
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _root(work: Tensor, p: float) -> Tensor:

@@ -38,3 +38,8 @@ def points(x: Any, y: Any, least: int = 1) -> tuple[Tensor, Tensor]:
             f"x, y: have shapes {tuple(x.shape)} and {tuple(y.shape)}, but must be points (n, d) and (m, d), at least {least} a side"
         )
     return x, y
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """|x - y| of all pairs (n, m), from differences: by products those short beside the points themselves would be lost."""
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")

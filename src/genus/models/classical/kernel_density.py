@@ -18,6 +18,7 @@ from genus.probability.smoothing_kernels import IN_MEMORY, SmoothingKernel
 from genus.sampling.inverse_cdf import discrete
 from genus.spaces import Binary, Encoded, Images, Reals, Sequence, Space, Table
 from genus.spaces.arrays import holds_missing
+from genus.spaces.points import distances
 from genus.spaces.space import names_of
 
 LEFT_OUT = 2000  # points, evenly spaced in the data, whose likelihood chooses a bandwidth
@@ -264,6 +265,6 @@ class KernelDensity(LearnsByMemory, CanSample, HasDensity, Completes):
         """The median distance of these points to the nearest that is not equal to them."""
         nearest = []
         for some in self.points[own].split(max(1, IN_MEMORY // len(self.points))):
-            distances = torch.cdist(some, self.points, compute_mode="donot_use_mm_for_euclid_dist")
-            nearest.append(distances.where(distances > 0, math.inf).amin(1))
+            apart = distances(some, self.points)
+            nearest.append(apart.where(apart > 0, math.inf).amin(1))
         return float(torch.cat(nearest).median())
