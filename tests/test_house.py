@@ -22,7 +22,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 # DESIGN section 2, from the ground up; one floor a line, and what shares a floor may meet
 FLOORS = [
-    {"fields", "randomness", "files"},
+    {"fields", "randomness", "files", "warn"},
     {"spaces"},
     {"data"},
     {"likelihood", "forecast", "model"},

@@ -792,3 +792,19 @@ def test_gpt_learns_long_text_in_windows():
 
 def test_the_base_classes_are_no_models():
     assert not any(cls in (Model, LearnsByGradient) for cls in model_classes().values())
+
+
+@pytest.mark.parametrize(
+    "learn",
+    [
+        lambda x: GaussianMixture(n_components=3, max_iter=1).fit(x, progress=False),
+        lambda x: Gaussian().fit(x[:2], progress=False),
+        lambda x: genus.LinearDiscriminant().fit(x[:2], [0, 1], progress=False),
+        lambda x: genus.compare(["gaussian"], Dataset.of(x[:6], split=(0.4, 0.3, 0.3)), two_sample=False, progress=False),
+    ],
+    ids=["em", "closed form", "labelled", "by another verb"],
+)
+def test_a_warning_tells_the_line_of_the_call(learn):
+    with pytest.warns(UserWarning, match="max_iter|is not determined") as told:
+        learn(torch.randn(50, 3))
+    assert {Path(warning.filename).name for warning in told} == {Path(__file__).name}

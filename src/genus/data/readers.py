@@ -12,7 +12,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import inspect
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from genus.data.cache import spool_table
 from genus.data.rows import Rows
 from genus.fields import perhaps
 from genus.spaces import Reals, Sequence, Space, Table
+from genus.warn import warn
 
 BIG_ARRAY = 256 << 20  # bytes above which an .npy is read by rows
 BIG_TABLE = 512 << 20  # bytes above which a table is read by chunks into the cache
@@ -402,9 +402,7 @@ def _tell_of_channels(path: Path, channels: Iterable[int]) -> None:
     several = [count for count in channels if count > 1]
     if several:
         whose = f"the {several[0]} channels" if path.is_file() else f"the channels of {len(several)} of the recordings"
-        warnings.warn(
-            f"{path}: {whose} were averaged into one; pass arrays of shape (steps, channels) to learn them all", stacklevel=2
-        )
+        warn(f"{path}: {whose} were averaged into one; pass arrays of shape (steps, channels) to learn them all")
 
 
 def _load_wave(path: Path) -> tuple[np.ndarray, int, int]:
@@ -496,10 +494,9 @@ def _one_size(shapes: list[tuple[int, int]], source: Path, size: Any) -> tuple[i
             "pass size=(height, width), or size=64 for a square"
         )
     if count < len(shapes):
-        warnings.warn(
+        warn(
             f"{source}: {len(shapes) - count} of {len(shapes)} images were cropped and resized to the commonest size, "
-            f"{height} x {width}; pass size=(height, width) for another",
-            stacklevel=2,
+            f"{height} x {width}; pass size=(height, width) for another"
         )
     return height, width
 

@@ -6,7 +6,6 @@ get. A number means little without that second one.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from genus.probability.transport import frechet_distance, sliced_wasserstein
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Space, Table, Tokens, infer_space
 from genus.spaces.arrays import scalar
+from genus.warn import warn
 
 COPIED = 50_000  # rows looked through for exact copies
 
@@ -215,7 +215,7 @@ def _encoded(real: Any, synthetic: Any) -> tuple[Space, Encoded, Encoded]:
             raise ValueError(f"synthetic: has no column {missing[0]!r}; the real data have {', '.join(map(str, real.columns))}")
         if extra := [c for c in synthetic.columns if c not in real.columns]:
             told = ", ".join(map(repr, extra))
-            warnings.warn(f"synthetic: what the real data have no column for is left out: {told}", stacklevel=3)
+            warn(f"synthetic: what the real data have no column for is left out: {told}")
         synthetic = synthetic[list(real.columns)]
     elif any(is_frame):
         raise TypeError("real and synthetic: one is a DataFrame and the other is not; pass two of a kind")

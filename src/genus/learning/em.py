@@ -12,7 +12,6 @@ Restarts keep the best. Because the statistics add up, data larger than memory a
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import ClassVar
 
 import torch
@@ -25,6 +24,7 @@ from genus.learning.learns import Settings
 from genus.learning.passes import LearnsInPasses, Passes
 from genus.probability.statistics import Statistics
 from genus.randomness import key, randomness
+from genus.warn import warn
 
 START_ROWS = 20_000  # points a start is chosen from
 PATIENCE = 10  # steps that find nothing better, after which a start has converged
@@ -77,10 +77,9 @@ class LearnsByEM(LearnsInPasses):
         with torch.no_grad():
             self.conclude(some)
         if not converged:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} stopped after max_iter={self.max_iter} before gains fell below tol={self.tol:g}; "
-                "raise max_iter for a better fit",
-                stacklevel=4,
+                "raise max_iter for a better fit"
             )
 
     def _climb(self, passes: Passes, history: History, bar: Progress, start: int) -> tuple[float, bool]:

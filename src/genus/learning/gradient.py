@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
@@ -31,6 +30,7 @@ from genus.learning.history import History, Progress
 from genus.learning.learns import Learns, Precision, Settings
 from genus.randomness import randomness, reseed
 from genus.spaces import Encoded, Ragged, space_config
+from genus.warn import warn
 
 Loss = Callable[[Any, Tensor | None], Tensor]
 FORMAT = 2  # of checkpoints
@@ -404,7 +404,7 @@ class Run:
         here = environment(self.settings.device, self.settings.world)
         if different := {n: (v, here[n]) for n, v in about["environment"].items() if here.get(n) != v}:
             told = ", ".join(f"{n} {then} then and {now} now" for n, (then, now) in different.items())
-            warnings.warn(f"resume: the run goes on elsewhere than it began ({told}): its bits will differ", stacklevel=2)
+            warn(f"resume: the run goes on elsewhere than it began ({told}): its bits will differ")
         try:
             self._restore(tensors, about)
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:  # sound files, but not of this run

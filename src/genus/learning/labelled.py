@@ -10,7 +10,6 @@ a billionth.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,6 +24,7 @@ from genus.learning.passes import Passes
 from genus.model import Classifies
 from genus.probability.statistics import Statistics
 from genus.spaces import Space
+from genus.warn import warn
 
 SETTLED = 1e-6  # gain of a pass, nats per point
 BETWEEN = 10  # passes between two looks at log p(x, y), each of which costs as much as a pass
@@ -86,10 +86,9 @@ class LearnsFromLabels(LearnsInClosedForm, Classifies):
                     if abs(value - before) < SETTLED * BETWEEN:
                         return
                     before = value
-        warnings.warn(
+        warn(
             f"{type(self).__name__} stopped after max_iter={self.max_iter} before gains fell below {SETTLED:g} nats per point; "
-            "raise max_iter for a better fit",
-            stacklevel=3,
+            "raise max_iter for a better fit"
         )
 
     def _step(self, passes: Passes) -> None:

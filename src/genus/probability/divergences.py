@@ -15,7 +15,6 @@ KL is no distance. Fitted by KL(data || model) a model covers all of the data, b
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +30,7 @@ from genus.probability.f_divergences import KL, REVERSE_KL, FDivergence
 from genus.randomness import check_seed, randomness
 from genus.sampling.importance import pareto_shape
 from genus.sampling.monte_carlo import estimate
+from genus.warn import warn
 
 DRAWS = 10_000
 
@@ -82,10 +82,9 @@ def f_divergence(divergence: FDivergence, p: Any, q: Any, *, n: int = DRAWS, see
     sides = ((from_p, divergence.reverse), (from_q, divergence.f))
     shapes = [pareto_shape(side.abs().log1p()) for side, f in sides if f(torch.zeros(())).isinf()]  # what is bounded has no tail
     if (shape := max(shapes, default=-math.inf)) > 0.7:
-        warnings.warn(
+        warn(
             f"{divergence.name}: few of the {n} draws decide its estimate (tail shape {shape:.2f}, above 0.7), likely too low, as "
-            "is its standard error; take a divergence that is bounded, such as jensen-shannon",
-            stacklevel=2,
+            "is its standard error; take a divergence that is bounded, such as jensen-shannon"
         )
     return _mean(terms)
 

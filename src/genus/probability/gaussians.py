@@ -15,7 +15,6 @@ Jordan 1994.
 """
 
 import math
-import warnings
 
 import torch
 from torch import Tensor
@@ -33,6 +32,7 @@ from genus.probability.gaussian_forms import (
 from genus.probability.kmeans import kmeans
 from genus.probability.missing import holes, numbered, patterns, select
 from genus.probability.statistics import Statistics, add_up
+from genus.warn import warn
 
 RARE = 200_000  # numbers of inverse covariances, one a row: below it a set of missing columns is not worth a group of its own
 
@@ -290,10 +290,9 @@ def warn_of_few(rows: float, d: int, instead: str) -> None:
 
 def warn_undetermined(by: str, d: int, instead: str) -> None:
     """Say that a covariance in d dimensions is singular for all that is known: `by` what, `instead` what to do."""
-    warnings.warn(
+    warn(
         f"a covariance in {d} dimensions is not determined by {by}, and new points will look impossible to it; "
-        f"use {instead}, or more rows",
-        stacklevel=4,
+        f"use {instead}, or more rows"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
@@ -16,6 +15,7 @@ from torch import Tensor
 from genus.fields import perhaps
 from genus.spaces.arrays import refuse_infinity, refuse_rowless
 from genus.spaces.space import Space, Standardisation, no_spread
+from genus.warn import warn
 
 Kind = Literal["continuous", "integer", "categorical", "boolean"]
 MOST_CATEGORIES = 1000
@@ -311,10 +311,9 @@ def _infer_column(series: Any, kind: Kind | None) -> Column:
         )
     items = tuple(_category(name, value) for value in categories)
     if not categorical and len(present) == len(categories) >= SUSPICIOUS:
-        warnings.warn(
+        warn(
             f"the column {name!r} has another value in each of its {len(present)} rows, from which nothing is learned; drop it if it "
-            "is an identifier or a date",
-            stacklevel=2,
+            "is an identifier or a date"
         )
     return Column(name, "categorical", dtype, items, categorical and bool(series.cat.ordered), missing)
 
