@@ -287,6 +287,16 @@ def test_a_first_save_that_fails_leaves_nothing(tmp_path):
         assert left == set() or (k == 8 and len(left) == 2)  # the last call syncs the folder: both files are in place
 
 
+def test_a_space_that_could_not_be_read_back_is_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr("genus.artifacts.LARGEST_CONFIG", 2**14)
+    few, many = torch.randn(9, 3), torch.randn(9, 500)
+    model = GaussianMixture(n_components=1, covariance_type="diag")
+    model.fit(few, progress=False).save(tmp_path / "few")
+    with pytest.raises(ValueError, match="MB of config, more than .* fewer coordinates"):
+        model.fit(many, progress=False).save(tmp_path / "many")
+    assert not (tmp_path / "many").exists()
+
+
 def test_weights_that_nothing_names_go_at_the_next_save(tmp_path):
     for name in ("model-0123456789abcdef.safetensors", "model-00001-of-00002.safetensors", "model-mine.safetensors"):
         (tmp_path / name).touch()

@@ -76,11 +76,14 @@ def save_model(model: Model, folder: str | Path) -> None:
 
 
 def write_model(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write both files, or leave those that were there. Raises OSError."""
+    """Write both files, or leave those that were there. Raises OSError, ValueError for a space too large to be read back."""
     content = tensor_bytes(tensors, {})
     digest, _ = read_header(io.BytesIO(content), folder)
     weights = _name_of_weights(config, digest)
     text = json.dumps({**config, "weights": weights}, indent=1) + "\n"
+    if len(text) > LARGEST_CONFIG:  # nobody could load it
+        told = f"{len(text) / 2**20:.0f} MB of config, more than the {LARGEST_CONFIG / 2**20:.0f} MB that are read"
+        raise ValueError(f"{folder}: the space of this model takes {told}; fit it to fewer coordinates, columns or tokens")
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder) as alone:
         remove_partials(folder, "model-*.safetensors")
