@@ -33,7 +33,7 @@ PATIENCE = 10  # steps that find nothing better, after which a start has converg
 class LearnsByEM(LearnsInPasses):
     """A model writes `initialise`, `expect` and `maximise`."""
 
-    way: ClassVar[str] = "by EM (its length is max_iter and tol)"
+    way: ClassVar[str] = "by EM (as long as max_iter and tol say)"
 
     n_init: Count = 1  # starts; the one that ends with the highest likelihood is kept
     max_iter: Count = 200  # EM iterations of a start

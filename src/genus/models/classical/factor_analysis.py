@@ -29,7 +29,7 @@ class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasL
     """
 
     spaces: ClassVar = (Reals, Table, Images, Binary, Sequence)
-    way: ClassVar[str] = "from a covariance, or by EM where values are missing (its length is max_iter and tol)"
+    way: ClassVar[str] = "from a covariance, or by EM where values are missing (as long as max_iter and tol say)"
     takes_missing: ClassVar[bool] = True
 
     n_components: Count = 2  # hidden factors z

@@ -27,7 +27,7 @@ class ProbabilisticPCA(FactorAnalysis):
     Pearson 1901; Hotelling 1933; Tipping & Bishop 1999; with missing values: Ilin & Raiko 2010.
     """
 
-    way: ClassVar[str] = "in closed form, or by EM where values are missing (its length is max_iter and tol)"
+    way: ClassVar[str] = "in closed form, or by EM where values are missing (as long as max_iter and tol say)"
 
     n_components: Count = 2  # directions kept; with all but one of the columns it is the Gaussian
 
