@@ -790,6 +790,55 @@ def test_gpt_learns_long_text_in_windows():
     assert model.generate("ab", max_new_tokens=8, temperature=0) == "ab" + "cdabcdab"
 
 
+def test_gpt_counts_every_text_once_however_long_it_is():
+    texts = ["a", "bbbbbbb"] * 50  # weighed by 1 / length, the first would have p = .8
+    model = GPT(n_layers=1, n_heads=1, width=16).fit(Dataset.of(texts, split=(1, 0, 0)), steps=300, progress=False, device="cpu")
+    torch.testing.assert_close(
+        model.log_likelihood(["a", "bbbbbbb"]).nats.exp().float(), torch.tensor([0.5, 0.5]), atol=0.05, rtol=0
+    )
+
+
+def test_gpt_begins_as_texts_do_where_one_is_longer_than_its_context():
+    texts = ["S" + "ab" * 7] * 60 + ["S" + "ab" * 20]
+    model = GPT(n_layers=1, n_heads=1, width=16, context=16)
+    model.fit(Dataset.of(texts, split=(1, 0, 0)), steps=300, progress=False, device="cpu")
+    assert sum(text.startswith("S") for text in model.sample(100)) > 80
+
+
+def test_windows_see_every_beginning_as_often_as_any_token():
+    def beginning(lengths):  # share of windows that begin with a sequence
+        texts = [torch.cat([torch.tensor([-1]), torch.arange(n - 1)]) for n in lengths]
+        windows = Windows(genus.spaces.Ragged.of(texts), 10, 64, 0, CPU)
+        batches = torch.cat([windows.batch(step, 0, 1)[0] for step in range(40)])
+        return float((batches[:, 0] == -1).float().mean())
+
+    assert abs(beginning([1000]) - 1 / 991) < 0.01  # a single one is only read on
+    assert abs(beginning([100] * 10) - (0.1 + 0.9 / 100)) < 0.03
+    assert abs(beginning([5] * 200) - (0.5 + 0.5 / 5)) < 0.05
+
+
+def test_gpt_goes_on_to_the_end_of_points_of_one_length():
+    model = GPT(n_layers=1, n_heads=1, width=8).fit(torch.arange(6).repeat(20, 1), steps=2, progress=False, device="cpu")
+    assert len(model.generate([0, 1])) == len(model.generate([0, 1], num_beams=2)) == 6
+    assert model.generate(list(range(6))).tolist() == list(range(6))
+    with pytest.raises(ValueError, match="prompt: has 7 tokens, but points .* have 6"):
+        model.generate([0] * 7)
+
+
+def test_the_price_of_a_code_comes_in_slowly():
+    model = VAE(latent_dim=2, width=8).fit(X, steps=1, progress=False, device="cpu")
+    with torch.no_grad():
+        model.elapsed = 0.0
+        torch.manual_seed(0)
+        free = model.loss(X, None)
+        model.elapsed = 1.0
+        torch.manual_seed(0)
+        full = model.loss(X, None)
+        torch.manual_seed(0)
+        _, cost = model.bound_terms(X, None)
+    torch.testing.assert_close(full - free, cost)
+
+
 def test_the_base_classes_are_no_models():
     assert not any(cls in (Model, LearnsByGradient) for cls in model_classes().values())
 

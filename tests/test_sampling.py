@@ -587,6 +587,8 @@ MISTAKES = {
     "leapfrog": (lambda: s.hamiltonian(normal, ZERO, 3, leapfrog_steps=0), ValueError, "leapfrog_steps=0"),
     "target": (lambda: s.hamiltonian(normal, ZERO, 3, target_acceptance=1.2), ValueError, "target_acceptance=1.2"),
     "no blocks": (lambda: s.gibbs([], ZERO, 3), ValueError, "conditionals: is empty"),
+    "block of another shape": (lambda: s.gibbs([spin(0), lambda x: x[0]], ZERO, 3), ValueError, "conditionals: number 1 gave shape"),
+    "block that is none": (lambda: s.gibbs([lambda x: None], ZERO, 3), TypeError, "conditionals: number 0 gave NoneType"),
     "scan": (lambda: s.gibbs([spin(0)], ZERO, 3, scan="snake"), ValueError, "scan='snake'"),
     "betas": (
         lambda: s.annealed_importance(s.geometric_path(normal, normal), ZERO, s.langevin_kernel(1.0), [0, 0.5]),
@@ -614,6 +616,13 @@ def test_a_mistake_gets_its_sentence(name):
 
 
 # ------------------------------------------------------------------------------------------------------------- a plot
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-37, 1e-45, 1e-300])
+def test_a_low_temperature_leaves_the_likeliest_token(temperature):
+    logits = torch.tensor([[3.0, 9.0, -4.0], [-70.0, -80.0, -60.0]])
+    assert s.decoding.warp(logits, temperature).softmax(-1).argmax(-1).tolist() == [1, 2]
+    assert s.decoding.warp(logits, temperature).softmax(-1).amax(-1).tolist() == [1.0, 1.0]
 
 
 def test_a_trace_plot_shows_every_chain(monkeypatch):

@@ -51,14 +51,25 @@ class Shuffled:
 
 
 class Windows:
-    """Windows of `length` tokens, at offsets keyed by (seed, step), from sequences laid end to end."""
+    """Windows of `length` tokens, at offsets keyed by (seed, step), from sequences laid end to end.
+
+    Where there are several, some windows begin with a sequence: as many as it takes to see every beginning as often as
+    any other token, but no more than half of them.
+    """
 
     def __init__(self, sequences: Ragged, length: int, batch_size: int, seed: int, device: torch.device) -> None:
         self.tokens, self.length, self.batch_size, self.seed, self.device = sequences.values, length, batch_size, seed, device
         self.steps_per_epoch = max(1, len(self.tokens) // (batch_size * length))
         self._reach = torch.arange(length)
+        self._offsets = len(self.tokens) - length + 1
+        beginnings = sequences.offsets[:-1]
+        self._beginnings = beginnings[beginnings < self._offsets] if len(beginnings) > 1 else beginnings[:0]
+        self._share = min(0.5, len(self._beginnings) * length / len(self.tokens))  # of windows that begin with a sequence
 
     def batch(self, step: int, rank: int, world: int) -> Batch:
-        high = len(self.tokens) - self.length + 1
-        starts = torch.randint(high, (self.batch_size,), generator=generator(self.seed, "windows", step))[rank::world]
-        return self.tokens[starts[:, None] + self._reach].to(self.device), None
+        random = generator(self.seed, "windows", step)
+        starts = torch.randint(self._offsets, (self.batch_size,), generator=random)
+        if len(self._beginnings):
+            chosen = self._beginnings[torch.randint(len(self._beginnings), starts.shape, generator=random)]
+            starts = torch.where(torch.rand(starts.shape, generator=random) < self._share, chosen, starts)
+        return self.tokens[starts[rank::world, None] + self._reach].to(self.device), None

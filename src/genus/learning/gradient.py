@@ -84,8 +84,8 @@ class LearnsByGradient(Learns):
     def players(self) -> list[Player]:
         return [Player("model", (self,), self.loss)]
 
-    def validation_loss(self, x: Any, g: Tensor | None) -> Tensor | None:
-        """What is watched on held-out data, (n,): lower is better. None: nothing meaningful can be watched."""
+    def validation_loss(self, x: Any, g: Tensor | None) -> Tensor:
+        """What is watched on held-out data, (n,): lower is better."""
         return self.loss(x, g)
 
     def batches(self, train: Examples, batch_size: int, seed: int, device: torch.device) -> Batches:
@@ -275,13 +275,8 @@ class Run:
                 reseed(self.settings.seed, "validation", number)
                 with self._autocast():
                     losses = self.model.validation_loss(x, g)
-                if losses is None:
-                    self.valid = []
-                    break
                 total, count = total + float(losses.double().sum()), count + losses.numel()
             self.model.train()
-            if not count:
-                return None
             value = total / count
             if value < self.best:
                 self.best, self.best_step, self.stale = value, self.step, 0

@@ -47,7 +47,8 @@ def top_p(logits: Tensor, p: float) -> Tensor:
 def warp(logits: Tensor, temperature: float = 1.0, k: int | None = None, p: float | None = None) -> Tensor:
     """Sharpen (temperature < 1) or flatten, then cut to the top k, then to the nucleus p: the order of transformers."""
     if temperature != 1:
-        logits = logits / temperature
+        # the likeliest at 0, where no quotient overflows
+        logits = (logits - logits.amax(-1, keepdim=True)) / max(temperature, torch.finfo(logits.dtype).tiny)
     if k is not None:
         logits = top_k(logits, k)
     if p is not None:

@@ -38,6 +38,7 @@ class GAN(LearnsByGradient, CanSample, Conditional):
     """
 
     spaces: ClassVar = (Reals, Images, Binary, Table, Sequence)
+    takes = LearnsByGradient.takes - {"validation"}  # either loss tells who is winning, not how good the samples are
     recipe: ClassVar[Recipe] = Recipe(
         steps=4000, epochs=20, learning_rate=1e-3, betas=(0.5, 0.99), decay="late", clip=None, average=0.999
     )
@@ -54,7 +55,8 @@ class GAN(LearnsByGradient, CanSample, Conditional):
         if (reason := super().refuses(space)) is not None:
             return reason
         if not space.continuous:
-            return f"its generator makes numbers of one shape, but this is {space!r}; drop other columns, or use a VAE"
+            instead = "use HiddenMarkov, or cut them to one length" if space.ragged else "keep its numeric columns, or use a VAE"
+            return f"its generator makes numbers of one shape, but this is {space!r}; {instead}"
         return space.complaint()
 
     def build(self, space: Space) -> None:
@@ -91,9 +93,6 @@ class GAN(LearnsByGradient, CanSample, Conditional):
     def generator_loss(self, x: Tensor, g: Tensor | None) -> Tensor:
         output = self.critic(self.imagine(len(x), g), g).float()[:, 0]
         return F.softplus(-output) if self.objective == "non_saturating" else -F.softplus(output)
-
-    def validation_loss(self, x: Tensor, g: Tensor | None) -> None:
-        return None  # either loss tells who is winning, not how good the samples are
 
     def imagine(self, n: int, g: Tensor | None) -> Tensor:
         """G(z) for n fresh z, in standardised coordinates: (n, *shape)."""

@@ -22,9 +22,10 @@ from genus.learning import LearnsByGradient, Recipe
 from genus.model import CanSample, Conditional, HasElbo, HasLatent
 from genus.networks.coders import Decoder, Encoder, convolves
 from genus.probability.heads import observation_head
-from genus.spaces import Encoded, Space
+from genus.spaces import Encoded, Space, Tokens
 
 LOG_VARIANCE = (-12.0, 4.0)  # of q(z|x): beyond, exp overflows before the bound has pulled it back
+WARM_UP = 0.3  # share of a run in which the price of the code rises to its own: at once, and a code may never come into use
 ROWS = 1024  # codes decoded at once in a bound of many samples: more leave the cache, and a convolution is a quarter slower
 
 
@@ -32,7 +33,8 @@ class VAE(LearnsByGradient, CanSample, HasElbo, HasLatent, Conditional):
     """Variational autoencoder: a hidden code z explains each x.
 
     log p(x) >= E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)). With more samples the importance-weighted bound
-    log mean_s p(x, z_s) / q(z_s|x) rises towards log p(x) (Burda et al. 2016).
+    log mean_s p(x, z_s) / q(z_s|x) rises towards log p(x) (Burda et al. 2016). In training the second term comes in slowly
+    (Bowman et al. 2016). What is missing in a table has no term, and nothing is missing in a sample.
 
     Kingma & Welling 2014, arXiv:1312.6114; beta != 1: Higgins et al. 2017; given: Sohn et al. 2015.
     """
@@ -54,7 +56,8 @@ class VAE(LearnsByGradient, CanSample, HasElbo, HasLatent, Conditional):
         if (reason := super().refuses(space)) is not None:
             return reason
         if space.ragged:
-            return f"its decoder gives points of one length, but these are {space!r}; use GPT, or cut them to one length"
+            instead = "GPT" if isinstance(space, Tokens) else "HiddenMarkov"
+            return f"its decoder gives points of one length, but these are {space!r}; use {instead}, or cut them to one length"
         return space.complaint()
 
     def build(self, space: Space) -> None:
@@ -81,7 +84,7 @@ class VAE(LearnsByGradient, CanSample, HasElbo, HasLatent, Conditional):
 
     def loss(self, x: Tensor, g: Tensor | None) -> Tensor:
         fit, cost = self.bound_terms(x, g)
-        return self.beta * cost - fit
+        return self.beta * min(1.0, self.elapsed / WARM_UP) * cost - fit
 
     def elbo_of(self, x: Tensor, g: Tensor | None) -> Tensor:
         fit, cost = self.bound_terms(x, g)

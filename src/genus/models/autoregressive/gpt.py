@@ -49,6 +49,8 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
     context: Count = 128  # tokens it looks back on; points of one length are always seen whole
     dropout: Share = 0.0  # share of hidden numbers left out in training
 
+    mean_length = 1.0  # tokens of a training text, where texts are learned whole
+
     def build(self, space: Space) -> None:
         self.n_symbols = space.levels  # type: ignore[attr-defined]  # what can be drawn; one more token starts a sequence
         reach = self.context if space.ragged else space.dims
@@ -84,13 +86,13 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
 
     def loss(self, x: Encoded, g: Tensor | None) -> Tensor:
         """Nats per token of whole sequences, or of windows (n, context + 1) whose first token is only looked back on."""
-        if isinstance(x, Ragged):
-            return -self.log_prob_of(x, g) / x.lengths.clamp_min(1).to(self.device)
+        if isinstance(x, Ragged):  # over the mean length: over its own, a short sequence would count for more than a long one
+            return -self.log_prob_of(x, g) / self.mean_length
         tokens = x.reshape(len(x), -1).long()
         if not self.fitted_space.ragged:
             return -self.token_log_probs(tokens, g).mean(1)
         past, target = tokens[:, :-1].clone(), tokens[:, 1:]
-        if self.training:  # one window in eight begins as a text does
+        if self.training and not self.fitted_space.ends:  # type: ignore[attr-defined]  # text without end: it may begin anywhere
             past[:, 0].masked_fill_(torch.rand(len(past), device=past.device) < 0.125, self.n_symbols)
         logits = self.network(past, g)[..., : self.n_symbols]
         # where a target is `start`, another text begins: nothing to predict
@@ -105,6 +107,8 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
                     f"context={self.context}, but the text has only {len(stream.values)} tokens; pass a smaller context"
                 )
             return Windows(stream, self.network.context + 1, batch_size, seed, device)
+        if isinstance(train.points, Ragged):
+            self.mean_length = max(1.0, float(train.points.lengths.double().mean()))
         return Shuffled(train, batch_size, seed, device)
 
     def held_out(self, valid: Examples, batch_size: int, device: torch.device) -> list[Any]:
@@ -128,6 +132,12 @@ class GPT(LearnsByGradient, CanGenerate, HasLogProb, Conditional):
     # -- drawing ------------------------------------------------------------------------------------------------
 
     def continue_from(self, prompts: Tensor, g: Tensor | None, max_new_tokens: int, how: Decoding) -> Tensor:
+        space = self.fitted_space
+        if not space.ragged:  # a distribution over points of one length, and over nothing longer
+            if prompts.shape[1] > space.dims:
+                raise ValueError(f"prompt: has {prompts.shape[1]} tokens, but points of {space!r} have {space.dims}; shorten it")
+            if (max_new_tokens := min(max_new_tokens, space.dims - prompts.shape[1])) == 0:
+                return prompts[:, :0]
         if how.num_beams > 1:
             prompts = prompts.repeat_interleave(how.num_beams, 0)
             g = None if g is None else g.repeat_interleave(how.num_beams, 0)
