@@ -399,7 +399,9 @@ def test_recordings(say, tmp_path):
     two = [np.zeros(5), np.ones(3)]
     written = shown_or_saved(two, space, tmp_path / "b.wav", "2 samples", {}, name="samples", rate=8000).data["outputs"]
     assert [path.name for path in written] == ["b-0.wav", "b-1.wav"] and all(path.is_file() for path in written)
-    (tmp_path / "a.wav").write_bytes(wav_bytes(np.linspace(-2, 2, 50), 8000))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(np.linspace(-1, 1, 50), 8000))
+    with pytest.warns(UserWarning, match="% of a recording is louder than a .wav can be"):
+        wav_bytes(np.linspace(-2, 2, 50), 8000)
     with wave.open(str(tmp_path / "a.wav")) as file:
         assert file.getframerate() == 8000 and file.getnframes() == 50
 

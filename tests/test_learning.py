@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -788,6 +789,16 @@ def test_gpt_learns_long_text_in_windows():
     model.fit(Dataset.of([text]), steps=150, batch_size=8, progress=False, device="cpu")
     assert model.log_likelihood([text[:400]]).nats_per_dim < 0.3
     assert model.generate("ab", max_new_tokens=8, temperature=0) == "ab" + "cdabcdab"
+
+
+def test_threads_draw_as_one_would():
+    model = GaussianMixture(n_components=2).fit(X, progress=False, device="cpu")
+    torch.manual_seed(7)
+    before, alone = torch.get_rng_state(), model.sample(20_000, seed=1)
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda _: model.sample(20_000, seed=1), range(12)))
+    assert all(torch.equal(alone, drawn) for drawn in together)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_gpt_counts_every_text_once_however_long_it_is():

@@ -5,16 +5,20 @@ the same seed gives the same result, batch t needs no history, and a checkpoint 
 generator's state.
 
 Inside `randomness(...)` the default generators of torch are keyed, so model code writes plain `torch.randn_like(x)`; on
-leaving, the user's own stream of random numbers goes on as if nothing had happened.
+leaving, the user's own stream of random numbers goes on as if nothing had happened. There is one such generator for all
+threads, so that one thread at a time is inside.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+_alone = threading.RLock()
 
 
 def key(seed: int, stream: str, step: int = 0, rank: int = 0) -> int:
@@ -39,15 +43,16 @@ def reseed(seed: int, stream: str, step: int = 0, rank: int = 0) -> None:
 @contextmanager
 def randomness(seed: int, stream: str, step: int = 0, rank: int = 0) -> Iterator[None]:
     """Key torch's default generators for a block and give the user's own states back afterwards."""
-    state = torch.default_generator.get_state()
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    reseed(seed, stream, step, rank)
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(state)
-        if cuda is not None:
-            torch.cuda.set_rng_state(cuda)
+    with _alone:
+        state = torch.default_generator.get_state()
+        cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+        reseed(seed, stream, step, rank)
+        try:
+            yield
+        finally:
+            torch.default_generator.set_state(state)
+            if cuda is not None:
+                torch.cuda.set_rng_state(cuda)
 
 
 def check_seed(seed: object) -> int:

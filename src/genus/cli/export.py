@@ -14,6 +14,7 @@ from genus.cli.answer import Answer, table_bytes, write_file
 from genus.cli.parsing import Mistake
 from genus.evaluation.pictures import is_image, is_plane, sample_sheet
 from genus.spaces import Images, Sequence, Space, Table, Tokens
+from genus.warn import warn
 
 RATE = 16_000  # hertz of a recording, where nobody knows better
 
@@ -110,6 +111,8 @@ def is_recording(space: Space) -> bool:
 def wav_bytes(samples: Any, rate: int) -> bytes:
     """One recording in [-1, 1] as 16-bit .wav."""
     values = np.asarray(samples, dtype=np.float64).reshape(-1)
+    if (beyond := np.mean(np.abs(values) > 1)) > 0.01:
+        warn(f"{beyond:.0%} of a recording is louder than a .wav can be, and is cut; save it as .npz to keep it")
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(1)

@@ -105,9 +105,9 @@ class BPE:
 
 def texts_of(raw: Any) -> list[str]:
     """A list of strings, checked. Raises TypeError where something else is among them."""
-    wrong = next((item for item in raw if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise TypeError(f"data: a list of strings also holds {wrong!r}; make every item a string")
+    wrong = [item for item in raw if not isinstance(item, str)]
+    if wrong:
+        raise TypeError(f"data: a list of strings also holds {wrong[0]!r}; drop it, or make it a string")
     return list(raw)
 
 
