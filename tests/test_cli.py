@@ -303,6 +303,9 @@ def test_classes_are_predicted(say, answer, tmp_path):
     points = flowers.drop(columns="species")
     found = answer("predict", run)
     assert found["accuracy"] == pytest.approx((model.predict(points) == flowers["species"]).mean()) and found["n"] == 120
+    shutil.copy("flowers.csv", tmp_path / "others.csv")
+    assert found["includes_training"] and not answer("predict", run, "--data", str(tmp_path / "others.csv"))["includes_training"]
+    assert ", training examples included; 120 examples" in say("predict", run, "-o", out)
     text = say("predict", run, "--data", "numbers.csv", "-o", out)  # has no labels
     assert "accuracy" not in text
     frame = pd.read_csv(out)

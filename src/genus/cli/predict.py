@@ -38,7 +38,8 @@ def run(words: list[str]) -> Answer:
     if output is not None:
         refuse_table(output, "classes")
     model = load_fitted(arguments.folder, arguments.device, Classifies, "predict")
-    source = source_of(arguments, remembered(Path(arguments.folder).expanduser())[0])
+    fitted_to, _ = remembered(Path(arguments.folder).expanduser())
+    source = source_of(arguments, fitted_to)
     if "given" not in source.options:
         source.options["given"] = given_of(model)
     if arguments.given is None:
@@ -49,7 +50,8 @@ def run(words: list[str]) -> Answer:
     told = f"{len(frame):,} examples of {source.data}"
     if all(examples.given is not None for _, examples in parts):
         found["accuracy"] = sum(model.accuracy(examples) * len(examples) for _, examples in parts) / len(frame)
-        told = f"accuracy {found['accuracy']:.4f}; {told}"
+        found["includes_training"] = fitted_to is not None and source.same_data(fitted_to)
+        told = f"accuracy {found['accuracy']:.4f}{', training examples included' * found['includes_training']}; {told}"
     if output is None:
         return Answer(export.printed(frame), {**found, "output": None, "predicted": frame})
     written = write_file(output, table_bytes(frame, output.suffix.lower()))
