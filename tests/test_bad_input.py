@@ -27,6 +27,7 @@ from genus.spaces import Reals
 X = zoo.moons(60)
 FRAME = zoo.numbers(60)
 MIXED = zoo.table(60)
+EMPTY = Dataset.of(X[:4]).test
 
 
 def with_value(value, x=X):
@@ -170,14 +171,14 @@ def bad_options():
     for name, cls in model_classes().items():
         table = {**EVERYWHERE, **(GRADIENT if issubclass(cls, LearnsByGradient) else {})}
         for what, row in table.items():
-            if what == "device cuda" and torch.cuda.is_available():
+            if (what == "device cuda" and torch.cuda.is_available()) or "validation" in row[0].keys() - cls.takes:
                 continue
             yield pytest.param(name, *row, id=f"{name}-{what}")
-        if not issubclass(cls, LearnsByGradient):
-            for option, value in (("epochs", 3), ("steps", 3), ("learning_rate", 0.1), ("validation", 0.1)):
+        for option, value in (("epochs", 3), ("steps", 3), ("learning_rate", 0.1), ("validation", 0.1)):
+            if option not in cls.takes:
                 yield pytest.param(name, {option: value}, f"{option}={value}", f"takes no {option}; drop it", id=f"{name}-{option}")
-            if not issubclass(cls, Classifies):  # these miss their labels first
-                yield pytest.param(name, {"precision": "bfloat16"}, "precision='bfloat16'", "pass 'float32'", id=f"{name}-bfloat16")
+        if not issubclass(cls, LearnsByGradient | Classifies):  # of these, one takes it, the other misses its labels first
+            yield pytest.param(name, {"precision": "bfloat16"}, "precision='bfloat16'", "pass 'float32'", id=f"{name}-bfloat16")
 
 
 def data_for(name):
@@ -214,6 +215,8 @@ def test_a_dataset_with_nothing_to_learn_from_is_refused():
     for model in (Gaussian(), genus.Empirical()):
         with pytest.raises(ValueError, match="its training part is empty; pass more data"):
             model.fit(data)
+    with pytest.raises(ValueError, match="validation: is empty; pass at least one"):
+        model_with("vae").fit(X, validation=EMPTY)
     with pytest.raises(ValueError, match="has no training part .*; pass more rows"):
         genus.compare("gaussian", data)
 
@@ -418,6 +421,9 @@ VERBS = [
     ("vae-reals", lambda m: m.log_likelihood(X, batch_size=-4), "batch_size=-4", "at least 1"),
     ("vae-reals", lambda m: m.log_likelihood(X, seed=None), "seed=None", "whole number"),
     ("vae-reals", lambda m: m.log_likelihood(X, given=["a"] * 60), "given", ""),
+    ("vae-reals", lambda m: m.log_likelihood(EMPTY), "data: is empty", "pass at least one"),
+    ("vae-reals", lambda m: m.encode(EMPTY), "data: is empty", "pass at least one"),
+    ("gaussian-reals", lambda m: m.complete(EMPTY), "data: is empty", "pass at least one"),
     ("vae-reals", lambda m: m.decode(torch.zeros(3, 9)), "z", "(3, 9)"),
     ("vae-reals", lambda m: m.decode([["a", "b"]]), "z", "strings"),
     ("vae-reals", lambda m: m.decode([[0.0, 0.0], [0.0, math.nan]]), "z: row 1 holds NaN", "codes are finite numbers"),
@@ -496,6 +502,19 @@ def test_what_a_user_sees_is_one_line_with_a_remedy():
         with pytest.raises(ValueError) as error:
             model.log_likelihood(data)
         says(error, "data")
+
+
+def test_a_folder_may_be_named_from_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Gaussian().fit(X, run="~/run").save("~/model")
+    assert sorted(os.listdir(tmp_path)) == ["model", "run"]
+    assert genus.load_model("~/model").space == genus.load_model("~/run").space
+
+
+def test_no_name_is_no_data():
+    for read in (Gaussian().fit, lambda name: genus.evaluate(name, X)):
+        with pytest.raises(ValueError, match="'' is neither a data set nor a file"):
+            read("")
 
 
 def test_the_working_folder_is_left_alone(tmp_path, monkeypatch):

@@ -138,6 +138,8 @@ def test_discriminant_coordinates_are_scikit_learns_up_to_sign(wine):
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-9)
     within = sum(np.cov(ours[wine[1] == c].T, bias=True) * (wine[1] == c).mean() for c in range(3))
     np.testing.assert_allclose(within, np.eye(2), atol=1e-9)
+    whole = wine[0].astype(int)  # half a number of each would move their mean to (-0.95, -0.37)
+    np.testing.assert_allclose(fitted(LinearDiscriminant, whole, wine[1]).transform(whole).mean(0), 0, atol=0.1)
 
 
 def test_scikit_learn_takes_them_for_classifiers(iris):
@@ -428,10 +430,23 @@ def test_a_dataset_is_learned_with_its_labels():
     data = genus.load_dataset("iris", seed=1)
     model = LinearDiscriminant().fit(data)
     assert model.classes == [0, 1, 2] and model.accuracy(data) == model.accuracy(data.with_labels_given().test) > 0.8
-    open_, told = model.log_likelihood(data.test), model.log_likelihood(data.with_labels_given().test)
+    assert model.accuracy(data.test) == model.accuracy(data)
+    assert model.joint_log_likelihood(data.test).mean == model.joint_log_likelihood(data.with_labels_given()).mean
+    open_, told = model.log_likelihood(data.test), model.log_likelihood(data.test, given=True)
     assert len(open_) == len(told) == 15 and told.mean > open_.mean
     board = genus.compare(["gaussian", "naive-bayes", LinearDiscriminant()], data, two_sample=False, progress=False)
     assert set(board.frame["kind"]) == {"exact"} and not board.frame["note"].astype(bool).any()
+
+
+@every_classifier
+def test_a_missing_label_is_no_class(cls):
+    X, labels = zoo.moons(30), zoo.parity(30)
+    holes = [*labels[:7], None, *labels[8:]]
+    model = fitted(cls, X, labels)
+    for verb in (model.log_likelihood, model.joint_log_likelihood, model.accuracy):
+        with pytest.raises(ValueError, match="given: row 7 has no label.*drop the row"):
+            verb(X, given=holes)
+    assert model.predict(examples_of(X, holes)).tolist() == model.predict(X).tolist()  # asks for no label
 
 
 X = zoo.moons(30)
@@ -446,6 +461,7 @@ REFUSED = [
     (lambda: fitted(NaiveBayes, X, zoo.parity(30)).accuracy(X), "no labels to compare with", "pass given=labels"),
     (lambda: fitted(NaiveBayes, X, zoo.parity(30)).accuracy(X, given=["evn"] * 30), "given: ", "'evn'", "perhaps you meant 'even'"),
     (lambda: fitted(NaiveBayes, X, zoo.parity(30)).sample(3, given="evn"), "given: ", "'evn'", "perhaps you meant 'even'"),
+    (lambda: fitted(NaiveBayes, X, zoo.parity(30)).sample(2, given=float("nan")), "given: row 0 has no label", "drop the row"),
     (lambda: fitted(NaiveBayes, X, zoo.parity(30)).predict(X[:, :1]), "has shape (30, 1)", "expected (n, 2)"),
 ]
 

@@ -104,7 +104,15 @@ def test_parts_share_what_the_first_says():
     assert data.test.given.tolist() == [[1.0]] and data.test.space == data.train.space and len(data.valid) == 0
 
 
-@pytest.mark.parametrize("split", [(1, 1, 1), (0, 0.5, 0.5), (0.5, 0.5), (1.5, -0.5, 0)])
+def test_examples_are_iterated_to_their_end():
+    part = Dataset.of(np.arange(20.0)[:, None], split=(1, 0, 0)).train
+    assert [float(one.x) for one in part] == list(range(20)) and len(part[-1]) == len(part[np.int64(19)]) == 1
+    for beyond in (20, -21):
+        with pytest.raises(IndexError, match=f"example {beyond} was asked for, but there are 20"):
+            part[beyond]
+
+
+@pytest.mark.parametrize("split", [(1, 1, 1), (0, 0.5, 0.5), (0.5, 0.5), (1.5, -0.5, 0), "abc", None, ("a", "b", "c")])
 def test_refused_splits(split):
     with pytest.raises(ValueError, match="split="):
         Dataset.of(np.zeros((4, 1)), split=split)
@@ -121,6 +129,8 @@ def test_refused_splits(split):
         (["a"], {"tokenizer": "byte"}, "tokenizer='byte'"),
         (np.eye(2), {"labels": np.ma.masked_array([0, 1], [False, True])}, "labels: row 1 has no label; drop the row"),
         (np.eye(2), {"labels": ["a", "b"]}, "labels: an array of strings"),
+        (np.eye(2), {"labels": [0]}, "labels: has 1 rows, but the data have 2; pass one for each example"),
+        (np.eye(2), {"labels": [0, 1, 1]}, "labels: has 3 rows"),
         (np.eye(2), {"given": scipy.sparse.csr_array(np.eye(2))}, r"given: is sparse; pass given.toarray\(\)"),
     ],
 )
@@ -229,6 +239,14 @@ def test_csv(tmp_path):
     assert read(tmp_path / "a.csv", columns=["b"]).train.columns.tolist() == ["b"]
 
 
+def test_columns_of_a_csv_without_names_are_numbered(tmp_path):
+    data = load_dataset(write(tmp_path / "x.csv", "1,a\n2,b\n3,a\n"), header=False, split=(1, 0, 0))
+    assert data.train.raw.columns.tolist() == [0, 1]
+    cells = "\n".join(map(str, range(50))) + "\noops\n"
+    with pytest.raises(ValueError, match="the column 0 holds 'oops' in line 51.*dtype={0: str}"):
+        read(write(tmp_path / "y.csv", cells), header=False)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "sentence"),
     [
@@ -261,6 +279,15 @@ def test_csv_of_other_encoding(tmp_path):
     with pytest.raises(ValueError, match="encoding="):
         read(tmp_path / "x.csv")
     assert read(tmp_path / "x.csv", encoding="latin-1").train["a"].tolist() == ["ä"]
+    for name in ("y.csv", "y.txt"):
+        (tmp_path / name).write_bytes("a\nä\n".encode("utf-16"))
+        with pytest.raises(ValueError, match="pass encoding='utf-16'"):
+            read(tmp_path / name)
+
+
+def test_a_text_that_is_missing_is_told():
+    with pytest.raises(TypeError, match="also holds None; drop it"):
+        Dataset.of(["ab", None, "b"])
 
 
 def test_parquet(tmp_path):
@@ -354,6 +381,17 @@ def test_text(tmp_path):
     data = load_dataset(tmp_path / "reviews")
     assert data.classes == ("bad", "good") and data.train.raw == ["no", "yes"] and data.test.raw == ["never"]
     assert data.train.labels.tolist() == [0, 1] and data.test.labels.tolist() == [0]
+
+
+def test_photographs_stand_upright(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    photo = image.fromarray(np.arange(128, dtype=np.uint8).reshape(8, 16))
+    turned = photo.getexif()
+    turned[0x0112] = 6  # to be shown turned by a quarter to the right
+    for i in range(2):
+        photo.save(tmp_path / f"{i}.png", exif=turned)
+    expected = np.rot90(np.arange(128).reshape(8, 16), -1)
+    assert read(tmp_path).train.tolist() == [expected.tolist()] * 2
 
 
 def test_images(tmp_path):
@@ -480,6 +518,7 @@ def test_datasets():
         ({"name_or_path": "digit"}, "neither a data set nor a file; perhaps you meant 'digits'"),
         ({"name_or_path": "adbench/pendigit"}, "perhaps you meant 'adbench/pendigits'"),
         ({"name_or_path": np.zeros(3)}, "takes a name or a path, not ndarray"),
+        ({"name_or_path": ""}, "'' is neither a data set nor a file"),
         ({"name_or_path": "digits", "split": (1, 0, 0)}, "comes split"),
         ({"name_or_path": "digits", "sise": 3}, "sise: is no option of digits"),
         ({"name_or_path": "ring", "N": 3}, "its own are n"),

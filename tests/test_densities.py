@@ -287,6 +287,17 @@ def test_it_is_numpys_histogram(bins, d):
     np.testing.assert_allclose(np.exp(model.score_samples(X[:, :d])), density[places], rtol=1e-9)
 
 
+@pytest.mark.parametrize(("dtype", "low", "high"), [("int8", 120, 128), ("int8", -128, 128), ("uint8", 250, 256), ("uint8", 3, 9)])
+def test_histograms_end_where_the_dtype_does(dtype, low, high):
+    """What lies beyond wraps round: there is no such cell, nor any probability in it."""
+    ends = np.iinfo(dtype)
+    model = histogram(np.random.default_rng(0).integers(low, high, (50, 1)).astype(dtype), smoothing=5.0)
+    everything = np.arange(ends.min, ends.max + 1).astype(dtype)[:, None]
+    assert float(model.log_prob(everything).exp().sum()) == pytest.approx(1, abs=1e-12)
+    drawn = model.sample(2000, seed=0)
+    assert bool(model.log_prob(drawn).isfinite().all())
+
+
 @pytest.mark.parametrize("factorisation", ["joint", "independent", "markov"])
 @pytest.mark.parametrize("smoothing", [0.0, 1.0])
 def test_probabilities_are_shares(factorisation, smoothing):

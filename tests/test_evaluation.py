@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 
 import genus
-from genus.data import Dataset, Examples
+from genus.data import Dataset, Examples, examples_of
 from genus.evaluation import compare, demo, evaluate
 from genus.evaluation.charts import ticks
 from genus.evaluation.compare import Comparison, named_models
@@ -180,13 +180,38 @@ def test_marginals_against_scipy(rng: np.random.Generator) -> None:
 
 
 def test_memorisation_sees_copies(rng: np.random.Generator) -> None:
-    real = rng.normal(size=(400, 3))
-    fresh = memorisation(real, rng.normal(size=(300, 3)))
+    space, real = Reals(3, "float64"), torch.from_numpy(rng.normal(size=(400, 3)))
+    fresh = memorisation(space, real, torch.from_numpy(rng.normal(size=(300, 3))))
     assert fresh.copies == 0 and fresh.real_copies == 0 and fresh.nearest_ratio == pytest.approx(1, abs=0.2)
-    copied = memorisation(real, real[:100])
+    copied = memorisation(space, real, real[:100])
     assert copied.copies == 1 and copied.nearest_ratio == 0
-    assert memorisation(real, real[:100] + 1e-4).nearest_ratio < 0.01
-    assert memorisation(np.array([[0.0], [-0.0], [1.0]]), np.array([[0.0]])).real_copies == pytest.approx(2 / 3)
+    assert memorisation(space, real, real[:100] + 1e-4).nearest_ratio < 0.01
+    zeros = memorisation(Reals(1), torch.tensor([[0.0], [-0.0], [1.0]]), torch.tensor([[0.0]]))
+    assert zeros.copies == 1 and zeros.real_copies == pytest.approx(2 / 3)
+
+
+def test_copies_are_counted_on_the_numbers_themselves() -> None:
+    """What only features, rounded and summed up, have in common is no copy."""
+    real, drawn = (np.random.default_rng(seed).lognormal(0, 4, (200, 2)) for seed in (0, 1))
+    assert evaluate(real, drawn)["copies"] == 0
+    real[0, 0] = 1e12
+    found = evaluate(pd.DataFrame(real, columns=["a", "b"]), pd.DataFrame(drawn, columns=["a", "b"]))
+    assert found["copies"] == 0 and found.told_copies == ""
+    holes = torch.tensor([[math.nan, 1.0], [2.0, 3.0]])
+    assert memorisation(Reals(2), holes, -holes.neg()).copies == 1  # the sign of a NaN is none
+    series = Ragged.of([torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.0, 2.0, 1.0])])
+    assert memorisation(genus.Sequence(Reals(())), series, series[torch.tensor([1])]).copies == 1
+    assert memorisation(genus.Sequence(Reals(())), series[:1], series[1:]).copies == 0
+    text = torch.arange(1024) // 300  # an endless text is looked at piece by piece
+    assert memorisation(Tokens(4), Ragged.of([text]), Ragged.of([text[256:]])).copies == 1
+
+
+def test_distances_to_the_nearest_of_many_equal_rows_are_not_rounded(rng: np.random.Generator) -> None:
+    x = torch.from_numpy(rng.normal(100, 1, (100, 7)))
+    x[:60] = x[60]  # most have a twin, at no distance, which products would not find
+    assert math.isnan(memorisation(Reals(7, "float64"), x, x + 1).nearest_ratio)
+    pair = memorisation(Reals(1), torch.tensor([[0.0], [1.0], [3.0], [6.0]]), torch.tensor([[0.5], [4.0]]))
+    assert pair.nearest_ratio == pytest.approx(0.75 / 1.5)  # of two in the middle their mean
 
 
 def test_usefulness_of_good_and_useless_rows() -> None:
@@ -201,6 +226,9 @@ def test_usefulness_of_good_and_useless_rows() -> None:
     assert usefulness(space, x, s, "y").score == "R^2"
     with pytest.raises(ValueError, match="target='z' is no column"):
         usefulness(space, x, s, "z")
+    x[:, 1] = 3.0
+    with pytest.raises(ValueError, match="target='y' is the same in all of the 300 real rows"):
+        usefulness(space, x, s, "y")
 
 
 def test_features_of_every_space() -> None:
@@ -264,8 +292,15 @@ def test_compare_takes_names_folders_and_raw_data(tmp_path, plane: Dataset) -> N
 def test_compare_refuses_before_it_fits(plane: Dataset) -> None:
     with pytest.raises(ValueError, match="perhaps you meant 'gaussian'"):
         compare(["gausian"], plane)
-    with pytest.raises(ValueError, match="models: is empty"):
-        compare([], plane)
+    for nobody in ([], {}):
+        with pytest.raises(ValueError, match="models: is empty"):
+            compare(nobody, plane)
+    for settings, words in (
+        ({"epochs": 1, "steps": 2}, "say the same thing twice"), ({"samples": 0}, "samples=0"),
+        ({"learning_rate": -1}, "learning_rate=-1"), ({"precision": "x"}, "precision='x'"), ({"device": "x"}, "device='x'"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            compare("gaussian", plane, **settings)
     with pytest.raises(TypeError, match="models: 3 is of type int"):
         named_models([3])
     with pytest.raises(ValueError, match="no test part"):
@@ -298,6 +333,14 @@ def test_compare_given(plane: Dataset) -> None:
     board = compare([genus.VAE(width=8), "gaussian"], data, steps=5, progress=False)
     table = board.frame.set_index("model")
     assert table.kind["vae(width=8)"] == "lower bound" and "does not learn with given" in table.note["gaussian"]
+
+
+def test_compare_says_which_class_was_never_seen(plane: Dataset) -> None:
+    x = plane.train.x[:60]
+    parts = [examples_of(x[rows], labels) for rows, labels in ((slice(40), ["b", "c"] * 20), (slice(40, 60), ["a", *["b"] * 19]))]
+    (entry,) = compare("naive-bayes", Dataset(parts[0], parts[0][0:0], parts[1]), progress=False).entries
+    (note,) = entry.notes
+    assert note.startswith("given: ") and "holds 'a', a category not seen in training" in note
 
 
 def test_text_has_nats_per_character(tmp_path) -> None:
@@ -369,6 +412,10 @@ def test_evaluate_what_real_data_never_were() -> None:
     holes = frame(100, 2)
     holes.loc[:30, "y"] = np.nan
     assert evaluate(real, holes)["auc"] > 0.5
+    lost = evaluate(real, holes.assign(y=np.nan), target="y")
+    assert lost.column_frame.set_index("column").distance["y"] == 1
+    assert lost["column_distance"] == pytest.approx(lost.column_frame.distance.mean())
+    assert lost.frame.set_index("measure").real["usefulness"] > 0.5 and math.isnan(lost["usefulness"])
 
 
 @pytest.mark.parametrize("kind", ["vectors", "images", "texts", "series", "tokens"])

@@ -20,7 +20,7 @@ import zoo
 from zoo import cases, same_state, state_of
 
 import genus
-from genus import GAN, GPT, VAE, Dataset, Gaussian, GaussianMixture, MixtureOfPPCA
+from genus import GAN, GPT, VAE, Dataset, Gaussian, GaussianMixture, KernelDensity, MixtureOfPPCA
 from genus.data import Rows, examples_of
 from genus.files import read_tensors, tensor_bytes
 from genus.learning import LearnsByGradient
@@ -284,6 +284,27 @@ def test_save_refuses_hyper_parameters_changed_since_the_fit(tmp_path):
     with pytest.raises(RuntimeError, match="latent_dim"):
         model.save(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_hyper_parameters_changed_since_the_fit_are_refused_by_every_verb():
+    for model, change in ((KernelDensity(bandwidth=1.0), {"bandwidth": 2.0}), (tiny(), {"latent_dim": 3})):
+        zoo.quickly(model, X)
+        before, (name,) = model.get_params(), change
+        model.set_params(**change)
+        for verb in (model.sample, lambda: model.log_likelihood(X)):  # noqa: B023
+            with pytest.raises(RuntimeError, match=f"{name} is .*, but the model was fitted with .*fit again, or set it back"):
+                verb()
+        model.set_params(**before).sample()
+        zoo.quickly(model.set_params(**change), X).sample()
+
+
+def test_save_refuses_numbers_that_could_not_be_loaded(tmp_path):
+    for model in (fit(tiny(), X).double(), GaussianMixture(n_components=2).fit(X, progress=False).half()):
+        with pytest.raises(ValueError, match=r"is of float\d\d, but this \w+ is made of float\d\d.*turn it back"):
+            model.save(tmp_path / "model")
+        assert not (tmp_path / "model").exists()
+    GaussianMixture(n_components=2).fit(X, progress=False).double().save(tmp_path / "mixture")
+    assert genus.load_model(tmp_path / "mixture").n_components == 2
 
 
 @pytest.mark.parametrize("name", ["config.json", "run.json"])

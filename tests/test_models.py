@@ -15,6 +15,7 @@ import zoo
 from zoo import Case, cases, same, same_state, state_of
 
 import genus
+from genus import Dataset
 from genus.data import examples_of
 from genus.fields import fields_of
 from genus.learning import LearnsByGradient
@@ -727,6 +728,57 @@ def test_conditions_mean_the_same_in_a_dataset_and_raw():
     watched = zoo.quickly(genus.VAE(latent_dim=1, width=16, n_layers=1), parts, validation=(data[150:], given[150:]))
     other = zoo.quickly(genus.VAE(latent_dim=1, width=16, n_layers=1), parts, validation=held)
     assert same_state(state_of(watched), state_of(other))
+
+
+def test_a_missing_condition_is_known_only_to_those_who_learned_with_one():
+    data, labels = torch.randn(40, 2, generator=zoo.draws(0)), ["a", "b"] * 20
+    for cls in (genus.VAE, genus.GAN):
+        model = zoo.quickly(cls(width=8), data, given=labels)
+        with pytest.raises(ValueError, match="given: row 1 has no label"):
+            model.sample(2, given=["a", None])
+        assert zoo.quickly(cls(width=8), data, given=[None, *labels[1:]]).sample(2, given=["a", None]).shape == (2, 2)
+    frame = pd.DataFrame({"town": labels, "weight": np.linspace(0, 1, 40)})
+    model = zoo.quickly(genus.VAE(width=8), data, given=frame)
+    with pytest.raises(ValueError, match="given: row 3 has no 'weight'"):
+        model.log_likelihood(data, given=frame.assign(weight=frame["weight"].where(frame.index != 3)))
+
+
+def test_the_labels_of_a_dataset_are_its_conditions_where_it_is_asked():
+    data = Dataset.of(torch.randn(60, 2, generator=zoo.draws(0)), labels=torch.arange(60) % 3)
+    model = zoo.quickly(genus.VAE(width=8), data, given=True)
+    with pytest.raises(ValueError, match="pass given= here too, True for the labels"):
+        model.score_samples(data)
+    want = model.log_likelihood(data.test.raw, given=data.test.labels).nats
+    for held in (data, data.test):
+        assert torch.equal(model.log_likelihood(held, given=True).nats, want)
+        assert (model.score_samples(held, given=True) == want.numpy()).all()
+    assert model.score(data, given=True) == float(want.mean())
+    with pytest.raises(ValueError, match="given=True means the labels of the data, but they have none"):
+        model.log_likelihood(Dataset.of(data.test.raw), given=True)
+
+
+def test_one_row_of_numbers_is_a_condition_for_all():
+    data, given = torch.randn(40, 2, generator=zoo.draws(0)), torch.randn(40, 2, generator=zoo.draws(1))
+    model = zoo.quickly(genus.VAE(width=8), data, given=given)
+    assert torch.equal(model.sample(3, given=[1.0, 3.0]), model.sample(3, given=[[1.0, 3.0]] * 3))
+    with pytest.raises(ValueError, match=r"given: has shape \(3,\)"):
+        model.sample(3, given=[1.0, 3.0, 5.0])
+
+
+@pytest.mark.parametrize("kind", ["reals", "table", "words"])
+def test_log_prob_takes_a_part_of_a_dataset(kind):
+    raw = {
+        "reals": zoo.moons(50),
+        "table": pd.DataFrame({"x": np.linspace(0, 1, 50) ** 2, "k": np.arange(50) % 7}),
+        "words": ["ab", "ba"] * 25,
+    }
+    data = Dataset.of(raw[kind])
+    model = (genus.NGram() if kind == "words" else genus.Gaussian()).fit(data, progress=False)
+    want = model.log_prob(data.test.raw)
+    assert torch.equal(model.log_prob(data.test), want) and torch.equal(model.log_prob(data), want)
+    if kind == "table":
+        with pytest.raises(ValueError, match="data: lie in .*pass data of its kind"):
+            model.log_prob(Dataset.of(zoo.moons(50)))
 
 
 @on(cases(on=("reals", "words")))

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from genus.spaces import Binary, Images, Ragged, Reals, Sequence, Table, Tokens, infer_space, space_config, space_from
 from genus.spaces.arrays import holds_missing
+from genus.spaces.known import space_row
 from genus.spaces.tokenizers import BPE, Bytes, Characters, tokenizer_from, tokenizer_of
 
 # the same examples in every run; they are small, so that shrinking one is not worth the minutes it may take
@@ -402,6 +403,48 @@ def test_a_dtype_that_a_file_cannot_name_is_refused():
         Table.of(pd.DataFrame({"a": column}))
 
 
+def test_columns_may_be_called_by_whole_numbers():
+    frame = pd.DataFrame({2019: [1.5, 2, 4], 2021: [2.5, 1, 3], 2022: ["a", "b", "a"]})  # labels of numpy's int64
+    space = Table.of(frame)
+    pd.testing.assert_frame_equal(space.decode(space.encode(frame)), frame)
+    assert Table(**json.loads(json.dumps(space.config()))) == space
+    assert space_row(space, {np.int64(2021): 0.5})[0, 1] == 0.5
+    assert space_row(Reals(2), {np.int64(1): 0.5})[0, 1] == 0.5
+
+
+@pytest.mark.parametrize(
+    "dtype, number", [("int8", 300), ("uint8", -3), ("float16", 1e6), ("int64", 1e19), ("Int16", 40_000), ("float32", -1e39)]
+)
+def test_a_table_gives_back_no_number_that_the_dtype_does_not_hold(dtype, number):
+    space = Table.of(pd.DataFrame({"a": [1, 2]}).astype(dtype))
+    wrong = pd.DataFrame({"a": [1, number]}, dtype=object)
+    with pytest.raises(ValueError, match=f"'a' holds {number:g}, which is beyond {dtype}".replace("+", r"\+")):
+        space.decode(space.encode(wrong))
+    with pytest.raises(ValueError, match="given: the column 'a' holds"):
+        space_row(space, {"a": number})
+    assert space.decode(torch.tensor([[100.0]]))["a"].dtype == dtype
+
+
+@pytest.mark.parametrize("space", [Reals(1, "int64"), Reals(1), Table.of(pd.DataFrame({0: [1, 2]}))], ids=repr)
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**39])
+def test_a_known_number_that_no_dtype_holds(space, number):
+    with pytest.raises(ValueError, match="given: .*(too large|beyond)"):
+        space_row(space, {0: number})
+
+
+def test_a_known_image_lies_as_the_data_do():
+    for layout, shape in (("nhw", (2, 3)), ("nhwc", (2, 3, 3)), ("nchw", (3, 2, 3))):
+        image = np.arange(float(np.prod(shape))).reshape(shape)
+        image.flat[4] = np.nan
+        space = Images(1 if layout == "nhw" else 3, 2, 3, layout=layout)
+        for known in (image, image[None]):
+            np.testing.assert_array_equal(space.decode(space_row(space, known))[0], image)
+        with pytest.raises(ValueError, match="given: has 2 rows"):
+            space_row(space, np.stack([image, image]))
+        with pytest.raises(ValueError, match="given: .*crop or resize"):
+            space_row(space, image[:1])
+
+
 def test_kinds_overrule():
     frame = pd.DataFrame({"a": [1, 2, 3]})
     assert Table.of(frame, {"a": "categorical"}).columns[0].categories == (1, 2, 3)
@@ -512,6 +555,9 @@ def test_ragged_tokens_are_taken_with_their_ends_or_without():
         (scipy.sparse.csr_array(np.eye(2)), r"data: is sparse; pass data.toarray\(\)"),
         (np.array(["2020-01-01"], dtype="datetime64[D]"), "dates"),
         (np.array([1j]), "complex"),
+        (np.array([2**63], dtype=np.uint64), r"beyond 2\*\*63; pass them as floats"),
+        (torch.quantize_per_tensor(torch.eye(2), 0.1, 0, torch.qint8), r"quantised tensors.*pass data.dequantize\(\)"),
+        (torch.nested.nested_tensor([torch.ones(2)], layout=torch.jagged), r"nested tensors.*pass list\(data.unbind\(\)\)"),
         (np.zeros(3, dtype=[("a", "f8"), ("b", "i4")]), "structured array is a table; pass pandas.DataFrame"),
         (torch.eye(2).to_sparse(), "sparse"),
         ([np.zeros((2, 2)), np.zeros((3, 1))], "different shapes"),
@@ -530,6 +576,8 @@ def test_refused_data(raw, sentence):
         (Reals((2,)), [[1.0, np.inf]], "row 0 holds infinity"),
         (Reals((2,)), [[1.0, 2.0], [3.0]], "different lengths"),
         (Reals((2,)), [[1.0, 2.0, 3.0]], r"shape \(1, 3\).*\(2,\)"),
+        (Reals((2,)), torch.zeros(2), r"one point alone: expected \(n, 2\); pass data\[None\]"),
+        (Images(1, 2, 2, layout="nhw"), torch.zeros(2, 2), r"one point alone: expected \(n, 2, 2\)"),
         (Reals((2,), "int64"), [[0.5, 1.0]], "holds fractions"),
         (Reals((1,)), [["a"]], "not numeric"),
         (Reals(()), 3.0, "single number"),
@@ -561,6 +609,20 @@ def test_numbers_that_the_dtype_does_not_hold_are_refused(dtype, number):
     with pytest.raises(ValueError, match=f"too large for {dtype}"):
         space.encode(np.array([[1], [number]]))
     assert space.encode(np.array([[1], [100]])).dtype == space.dtype
+
+
+@pytest.mark.parametrize("dtype, wider", [("uint16", "int32"), ("uint32", "int64"), ("uint64", "int64")])
+def test_unsigned_numbers_are_read_as_wider_ones(dtype, wider):
+    numbers = [[1, 60_000], [7, 2]]
+    for raw in (np.array(numbers, dtype), torch.tensor(numbers, dtype=getattr(torch, dtype))):
+        space = infer_space(raw)
+        assert space == Reals(2, wider) and space.encode(raw).tolist() == numbers
+
+
+def test_data_that_are_all_missing_are_told_so():
+    x = torch.full((3, 2), torch.nan)
+    with pytest.raises(ValueError, match=r"data: every value is missing \(NaN\)"):
+        Reals(2).fit([x])
 
 
 def test_constant_column_is_told():

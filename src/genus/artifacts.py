@@ -35,6 +35,7 @@ from genus.files import (
 from genus.model import Conditional, Model
 from genus.registry import find_model, name_of
 from genus.spaces import Space, Table, space_config, space_from
+from genus.spaces.arrays import dtype_name
 
 FORMAT = 2
 LARGEST_CONFIG = 64 * 2**20  # bytes; a vocabulary of 100,000 takes 10 MB, 10,000 columns 4 MB, a million coordinates 50 MB
@@ -50,17 +51,14 @@ def save_model(model: Model, folder: str | Path) -> None:
     """Write a fitted model to a folder.
 
     Raises RuntimeError if it is not fitted or was given other hyper-parameters since, FileExistsError if the folder has a
-    config.json that genus did not write, TypeError or ValueError if `folder` is no path, OSError if the disk refuses.
+    config.json that genus did not write, TypeError or ValueError if `folder` is no path, ValueError if the model was cast to
+    numbers of another kind, OSError if the disk refuses.
     """
     import genus
 
     folder = folder_of(folder, "folder")
     space = model.fitted_space
-    for name, value in model.get_params().items():
-        if model.fitted_params.get(name) != value:
-            raise RuntimeError(
-                f"{name} is {value!r}, but the model was fitted with {model.fitted_params.get(name)!r}: fit again, or set it back"
-            )
+    _refuse_cast(model)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file; pass a folder to save into")
     _ours(folder / "config.json")
@@ -73,6 +71,25 @@ def save_model(model: Model, folder: str | Path) -> None:
         "given_space": None if model.given_space is None else space_config(model.given_space),
     }
     write_model(folder, config, dict(model.state_dict()))
+
+
+def _refuse_cast(model: Model) -> None:
+    """Raise ValueError for numbers of another kind than `load_model` takes."""
+    sketch, tensors = type(model)(**model.get_params()), model.state_dict()
+    sketch.given_space = model.given_space
+    build_on_meta(sketch, model.fitted_space)
+    for name, built in sketch.state_dict().items():
+        if (held := tensors[name].dtype) not in _kinds(sketch, name, built):
+            raise ValueError(
+                f"the tensor {name!r} is of {dtype_name(held)}, but this {type(model).__name__} is made of "
+                f"{dtype_name(built.dtype)} and could not be loaded so; turn it back, as with model.to(torch.{dtype_name(built.dtype)})"
+            )
+
+
+def _kinds(model: Model, name: str, built: Tensor) -> tuple[torch.dtype, ...]:
+    """What a tensor of a built model may be of in a file: data that are kept may be as exact as they came."""
+    wider = name in model.data_sized and built.dtype is torch.float32
+    return (built.dtype, torch.float64) if wider else (built.dtype,)
 
 
 def write_model(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -237,9 +254,7 @@ def _compare(model: Model, shapes: dict[str, tuple[tuple[int, ...], str]], path:
     for name, shape in expected.items():
         if shapes[name][0] != shape:
             raise ValueError(f"{path}: the tensor {name!r} has shape {shown(shapes[name][0])}, but config.json asks for {shape}")
-        dtype = built[name].dtype
-        wider = "F64" if name in model.data_sized and dtype is torch.float32 else None  # points may be kept as exact as they came
-        if shapes[name][1] not in (DTYPES[dtype], wider):
+        if shapes[name][1] not in (DTYPES[kind] for kind in _kinds(model, name, built[name])):
             raise ValueError(
                 f"{path}: the tensor {name!r} is of {shown(shapes[name][1])}, numbers of another kind than the model's"
             )

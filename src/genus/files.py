@@ -37,7 +37,7 @@ def folder_of(path: Any, argument: str) -> Path:
         raise TypeError(f"{argument}={shown(path)} is of type {type(path).__name__}, but it must be the path of a folder")
     if not os.fspath(path) or "\0" in str(path):
         raise ValueError(f"{argument}={shown(path)} is no path; pass that of a folder, or '.' for this one")
-    return Path(path)
+    return Path(os.path.expanduser(path))
 
 
 def write_atomically(path: Path, content: bytes) -> None:

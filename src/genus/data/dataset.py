@@ -13,7 +13,7 @@ from genus.data.rows import Rows, Subset
 from genus.fields import perhaps, shown
 from genus.randomness import check_seed, generator
 from genus.spaces import Encoded, Ragged, Reals, Sequence, Space, Table, Tokens, infer_space
-from genus.spaces.arrays import as_tensor, dtype_name, holds_missing, plain, refuse_infinity, said_of
+from genus.spaces.arrays import as_tensor, dtype_name, holds_missing, plain, refuse_infinity, said_of, scalar
 from genus.spaces.known import encode_known
 
 CHUNK = 65536  # rows of one read when all of them are passed over
@@ -36,9 +36,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.points)
 
-    def __getitem__(self, index: slice | Tensor) -> Examples:
-        """The examples of a slice or of a tensor of indices."""
-        if isinstance(index, int):
+    def __getitem__(self, index: int | slice | Tensor) -> Examples:
+        """The examples of a slice or of a tensor of indices; of a number, that one alone."""
+        if isinstance(index := scalar(index), int):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"example {index} was asked for, but there are {len(self)}, numbered from 0")
             index = slice(index, index + 1 or None)
         points = Subset(self.points, index) if isinstance(self.points, Rows) and isinstance(index, Tensor) else self.points[index]
         pick = lambda part: None if part is None else part[index]  # noqa: E731
@@ -59,6 +61,13 @@ class Examples:
         """All examples in order, `size` at a time."""
         for start in range(0, len(self), size):
             yield self.batch(slice(start, start + size))
+
+    def with_labels_given(self, space: Space | None = None) -> Examples:
+        """The same examples with their labels as what they are given; `space` of those of all parts."""
+        if self.labels is None:
+            raise ValueError("given=True means the labels of the data, but they have none; pass given=values")
+        space = space or Table.of_values(self.labels)
+        return replace(self, given_space=space, given=space.encode(self.labels))
 
     @property
     def x(self) -> Encoded:
@@ -98,6 +107,11 @@ class Dataset:
     @property
     def given(self) -> Tensor | None:
         return self.train.given
+
+    @property
+    def held_out(self) -> Examples:
+        """What a model is asked about: the test part, or what there is."""
+        return self.test if len(self.test) else self.train
 
     def __len__(self) -> int:
         return len(self.train) + len(self.valid) + len(self.test)
@@ -183,11 +197,13 @@ class Dataset:
 
     def with_labels_given(self) -> Dataset:
         """The same data with their labels as what they are given."""
-        if self.train.labels is None:
+        parts = (self.train, self.valid, self.test)
+        labels = [part.labels for part in parts if part.labels is not None]
+        if not labels:
             raise ValueError(f"given=True means the labels of the data, but {self.name} has none; pass given=values")
-        space = Table.of_values(torch.cat([p.labels for p in (self.train, self.valid, self.test) if p.labels is not None]))
-        parts = [replace(p, given_space=space, given=space.encode(p.labels)) for p in (self.train, self.valid, self.test)]
-        return replace(self, train=parts[0], valid=parts[1], test=parts[2])
+        space = Table.of_values(torch.cat(labels))
+        train, valid, test = (part.with_labels_given(space) for part in parts)
+        return replace(self, train=train, valid=valid, test=test)
 
 
 def examples_of(
@@ -233,6 +249,8 @@ def examples_of(
         if holds_missing(labels):
             row = int(labels.isnan().nonzero()[0, 0])
             raise ValueError(f"labels: row {row} has no label; drop the row, or number its class")
+        if len(labels) != len(points):
+            raise ValueError(f"labels: has {len(labels)} rows, but the data have {len(points)}; pass one for each example")
     return Examples(space, points, given_space if given is not None else None, given, labels)
 
 
@@ -263,8 +281,12 @@ def _names_columns(data: Any, given: Any) -> bool:
 
 def check_split(split: tuple[float, float, float]) -> None:
     """Raise ValueError for what are no shares of train, valid and test."""
-    if len(split) != 3 or min(split) < 0 or not 0.999 < sum(split) < 1.001 or split[0] == 0:
-        raise ValueError(f"split={split} must be three shares that add up to 1, train's above 0")
+    try:
+        wrong = len(split) != 3 or min(split) < 0 or not 0.999 < sum(split) < 1.001 or split[0] == 0
+    except TypeError:  # no numbers
+        wrong = True
+    if wrong:
+        raise ValueError(f"split={shown(split)} must be three shares that add up to 1, train's above 0")
 
 
 def _split_text(whole: Examples, split: tuple[float, float, float]) -> list[Examples]:

@@ -95,7 +95,7 @@ def _source(name_or_path: Any) -> Named | Path:
             f"load_dataset: takes a name or a path, not {type(name_or_path).__name__}; pass data in memory to genus.Dataset.of"
         )
     path = Path(name_or_path).expanduser()
-    if (
+    if name_or_path != "" and (  # as a path it would be this folder
         path.exists()
         or isinstance(name_or_path, os.PathLike)
         or path.suffix

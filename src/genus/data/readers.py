@@ -24,6 +24,7 @@ from genus.data.cache import spool_table
 from genus.data.rows import Rows
 from genus.fields import perhaps
 from genus.spaces import Reals, Sequence, Space, Table
+from genus.spaces.arrays import scalar
 from genus.warn import warn
 
 BIG_ARRAY = 256 << 20  # bytes above which an .npy is read by rows
@@ -31,6 +32,7 @@ BIG_TABLE = 512 << 20  # bytes above which a table is read by chunks into the ca
 CHUNK = 1 << 17  # rows of such a chunk
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+ORIENTATION, LYING = 0x0112, (5, 6, 7, 8)  # the EXIF tag of a photograph, and its values where width and height change places
 TEXTS = (".txt", ".md")
 RECORDINGS = (".wav", ".flac", ".ogg")
 PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "test": 2, "testing": 2}
@@ -246,11 +248,11 @@ def _refuse_stray_cell(series: Any, path: Path, header: bool) -> None:
     numbers = pd.to_numeric(present, errors="coerce")
     strays = present[numbers.isna()]
     if len(strays) and numbers.nunique() > 20 and len(strays) <= 0.1 * len(present):
-        line = int(strays.index[0]) + 1 + header
+        line, name = int(strays.index[0]) + 1 + header, scalar(series.name)
         raise ValueError(
-            f"{path}: the column {series.name!r} holds {strays.iloc[0]!r} in line {line}, but its other cells are "
+            f"{path}: the column {name!r} holds {strays.iloc[0]!r} in line {line}, but its other cells are "
             "numbers; correct it, leave it empty if it is missing, or "
-            f"pass dtype={{{series.name!r}: str}} if these are names"
+            f"pass dtype={{{name!r}: str}} if these are names"
         )
 
 
@@ -356,7 +358,10 @@ def _text(path: Path, encoding: str) -> str:
 
 
 def _no_text(path: Path, encoding: str, byte: int) -> ValueError:
-    return ValueError(f"{path}: is not {encoding} text (byte {byte}); pass encoding='latin-1' or its own")
+    with open(path, "rb") as file:
+        marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")  # the byte order mark
+    own = "encoding='utf-16'" if marked else "encoding='latin-1' or its own"
+    return ValueError(f"{path}: is not {encoding} text (byte {byte}); pass {own}")
 
 
 def _first_strange_byte(path: Path, encoding: str) -> int:
@@ -449,7 +454,8 @@ def _image_header(path: Path) -> tuple[tuple[int, int], str]:
     with _open_image(path) as image:
         if image.mode.startswith(("I", "F")):
             raise ValueError(f"{path}: has more than 8 bits a pixel; convert it to 8, or pass the arrays themselves")
-        return (image.height, image.width), image.mode
+        turned = image.getexif().get(ORIENTATION, 1) in LYING
+        return (image.width, image.height) if turned else (image.height, image.width), image.mode
 
 
 def _load_image(path: Path, mode: str, height: int, width: int) -> np.ndarray:
@@ -460,6 +466,7 @@ def _load_image(path: Path, mode: str, height: int, width: int) -> np.ndarray:
             image.load()
         except OSError as error:
             raise ValueError(f"{path}: is a damaged image ({error}); remove it") from error
+        image = ImageOps.exif_transpose(image)  # upright, as every viewer shows it
         if mode == "RGB" and (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info):
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -16,6 +16,7 @@ from genus.evaluation.pictures import is_image, is_plane
 from genus.evaluation.views import points_view, strip_view
 from genus.evaluation.wording import anchor, badge, key, plus_minus, seconds
 from genus.model import HasLatent
+from genus.spaces.points import distances
 
 STRIP = 12  # images of a strip
 SEEN = 5000  # training points looked through for the nearest
@@ -66,7 +67,7 @@ def _looks(board: Leaderboard, entry: Entry) -> str:
     if entry.samples is not None:
         drawn = entry.samples[:STRIP]
         seen = board.data.train[:SEEN]
-        distance = torch.cdist(*(torch.from_numpy(features_of(space, x)) for x in (space.encode(drawn), seen.x)))
+        distance = distances(*(torch.from_numpy(features_of(space, x)) for x in (space.encode(drawn), seen.x)))
         nearest = distance.argmin(1)
         neighbours = space.decode(seen.points[nearest])
         parts.append(

@@ -22,17 +22,18 @@ import numpy as np
 import torch
 
 from genus.data import Dataset, Examples, fit_space, load_dataset
-from genus.evaluation.features import features_of_both, pieces, some
+from genus.evaluation.features import endless, features_of_both, pieces, some
 from genus.evaluation.leaderboard import NO_LIKELIHOOD, Entry, Leaderboard
 from genus.evaluation.memorisation import memorisation
 from genus.evaluation.two_sample import ROWS, TwoSample, two_sample_test
 from genus.fields import check_count
+from genus.learning.distributed import device_of
 from genus.learning.history import read_history
-from genus.learning.learns import Learns
+from genus.learning.learns import Learns, check_settings
 from genus.model import CanSample, HasLikelihood, Model
 from genus.randomness import check_seed
 from genus.registry import find_model, name_of
-from genus.spaces import Ragged, Space, Tokens
+from genus.spaces import Ragged
 
 Tell = Callable[[str], None]
 FAILURES = (ValueError, TypeError, RuntimeError, ArithmeticError, OSError)
@@ -63,10 +64,14 @@ def compare(
     folder of a saved one; or a dict of these by the name to show. data: a Dataset with a test part, a name or path of
     one, or raw data, which is split. epochs, steps, batch_size, learning_rate and validation go to those models whose
     way of learning takes them. samples: draws per point of a bound. runs: a folder to keep the fitted models in.
-    A model that cannot stand on the data is listed with the reason. Raises ValueError for an unknown name and for data
-    without a test part.
+    A model that cannot stand on the data is listed with the reason. Raises ValueError for an unknown name, for settings that
+    no model could take and for data without a test part.
     """
     named = named_models(models)
+    check_settings(epochs=epochs, steps=steps, batch_size=batch_size, learning_rate=learning_rate, precision=precision)
+    device_of(device)  # refuses what is none
+    if samples is not None:
+        check_count("samples", samples, 1)
     options = {
         "epochs": epochs, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate,
         "validation": validation, "device": device, "precision": precision,
@@ -85,7 +90,7 @@ def compare(
 
 def named_models(models: Any) -> dict[str, Model]:
     """Models by the name they are shown under; see `compare`."""
-    if isinstance(models, dict):
+    if isinstance(models, dict) and models:
         return {str(name): _model_of(item) for name, item in models.items()}
     if isinstance(models, str | Path | Model | type):
         models = [models]
@@ -230,20 +235,18 @@ class Comparison:
         real, drawn = features_of_both(self.space, self._real, generated)
         entry.two_sample = two_sample_test(real, drawn, seed=settings.seed)
         if not endless(self.space):
-            entry.memorisation = memorisation(
-                *features_of_both(self.space, some(self.data.train, 2 * ROWS, settings.seed, "seen"), generated)
-            )
+            entry.memorisation = memorisation(self.space, some(self.data.train, 2 * ROWS, settings.seed, "seen"), generated)
 
     def _conditions(self, model: Model, n: int) -> Any:
         """What is given with the first n test points, over again if there are fewer."""
         if model.given_space is None:
             return None
-        given = self.data.test.given
+        given, space = self.data.test.given, self.data.test.given_space
         if given is None and model.given_optional:
             return None
-        if given is None:
+        if given is None or space is None:
             raise ValueError("was fitted with given=, and these data have none to sample with")
-        return model.given_space.decode(given[torch.arange(n) % len(given)])
+        return space.decode(given[torch.arange(n) % len(given)])  # the model may know fewer categories
 
     # -- the real side of the two-sample test -------------------------------------------------------------------
 
@@ -262,11 +265,6 @@ class Comparison:
             return two_sample_test(a, b, seed=self.settings.seed)
         except ValueError:
             return None
-
-
-def endless(space: Space) -> bool:
-    """Whether points are stretches of one text, without ends of their own."""
-    return isinstance(space, Tokens) and space.ragged and not space.ends
 
 
 def _equally_spaced(sequences: list[torch.Tensor], n: int) -> Ragged:

@@ -122,7 +122,7 @@ def evaluate(real: Any, synthetic: Any, *, target: Any = None, seed: int = 0) ->
         columns = column_distances(space, reference.numpy(), drawn.numpy())  # type: ignore[union-attr]
         usual = column_distances(space, reference.numpy(), held_out.numpy())  # type: ignore[union-attr]
         columns = [{**row, "real": other["distance"]} for row, other in zip(columns, usual, strict=True)]
-        mean = lambda rows: float(np.nanmean([row["distance"] for row in rows]))  # noqa: E731
+        mean = lambda rows: float(np.mean([row["distance"] for row in rows]))  # noqa: E731
         measures.append(
             _measure("column_distance", mean(columns), mean(usual), "mean distance of a column's distributions; 0 is equal")
         )
@@ -177,8 +177,7 @@ def _likeness(
 
 
 def _copies(space: Space, x: Encoded, s: Encoded) -> list[dict[str, Any]]:
-    a, b = features_of_both(space, x[:COPIED], s[:COPIED])
-    found = memorisation(a, b)
+    found = memorisation(space, x[:COPIED], s[:COPIED])
     return [
         _measure("copies", found.copies, found.real_copies, "share that is a real row, exactly; of real: another real row"),
         _measure("nearest_ratio", found.nearest_ratio, 1.0, "distance to the nearest real row, real to real being 1; 0 is copied"),
@@ -195,7 +194,7 @@ def _measure(name: str, value: float, real: float, meaning: str, standard_error:
 def _raw(data: Any, name: str) -> Any:
     """Raw data of an argument: what it is, or what the file it names holds."""
     if isinstance(data, str | Path):
-        data = read(Path(data)).train if Path(data).exists() else load_dataset(data)
+        data = read(Path(data)).train if data != "" and Path(data).exists() else load_dataset(data)
     if isinstance(data, Dataset):
         data = data.train
     if isinstance(data, Examples):

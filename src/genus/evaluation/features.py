@@ -29,7 +29,7 @@ def features_of(space: Space, x: Encoded, with_missing: bool | None = None) -> n
     with_missing: whether columns say where a number is missing; None: if any is.
     """
     if isinstance(space, Tokens):
-        sequences = list(x) if space.ends or not space.ragged else pieces(x)
+        sequences = pieces(x) if endless(space) else list(x)
         if not space.ragged and space.dims * space.n_symbols <= 4 * WIDEST:
             return space.features(x).flatten(1).double().numpy()  # type: ignore[arg-type]
         return np.stack([_frequencies(s, space.n_symbols) for s in sequences])
@@ -70,6 +70,11 @@ def some(examples: Examples, most: int, seed: int, stream: str) -> Encoded:
     if n <= most:
         return examples.batch(slice(0, n))[0]
     return examples.batch(torch.randperm(n, generator=generator(seed, stream))[:most].sort().values)[0]
+
+
+def endless(space: Space) -> bool:
+    """Whether points are stretches of one text, without ends of their own."""
+    return isinstance(space, Tokens) and space.ragged and not space.ends
 
 
 def pieces(x: Encoded, length: int = PIECE) -> list[Tensor]:

@@ -54,8 +54,9 @@ class Entry:
         self.notes.append(sentence)
 
     def fail(self, reason: str) -> None:
-        """Note why something could not be measured."""
-        self.notes.append(" ".join(reason.split()))
+        """Note why something could not be measured; a reason of two steps once."""
+        if (note := " ".join(reason.split())) not in self.notes:
+            self.notes.append(note)
 
     def sentence(self) -> str:
         """The result in one line."""

@@ -6,10 +6,16 @@ how near generated points lie to the nearest real one, next to how near real poi
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from genus.evaluation.features import endless, features_of_both, pieces
+from genus.spaces import Encoded, Ragged, Space
 
 ROWS = 4000  # of a side, at most, where distances are taken
 
@@ -27,19 +33,28 @@ class Memorisation:
     nearest_ratio: float
 
 
-def memorisation(real: np.ndarray, generated: np.ndarray) -> Memorisation:
-    """Copies and near-copies of real rows (n, features) among generated ones."""
-    real, generated = np.ascontiguousarray(real, float), np.ascontiguousarray(generated, float)
-    rows = [row.tobytes() for row in real + 0.0]  # -0.0 + 0.0 is 0.0: one zero
-    known = set(rows)
-    copies = np.mean([row.tobytes() in known for row in generated + 0.0])
-    counts: dict[bytes, int] = {}
-    for row in rows:
-        counts[row] = counts.get(row, 0) + 1
-    twins = np.mean([counts[row] > 1 for row in rows])
-    a, b = torch.from_numpy(real[:ROWS]), torch.from_numpy(generated[:ROWS])
-    if len(a) < 2:
-        return Memorisation(float(copies), float(twins), float("nan"))
-    usual = torch.cdist(a, a).fill_diagonal_(torch.inf).min(1).values.median()
-    nearest = torch.cdist(b, a).min(1).values.median()
-    return Memorisation(float(copies), float(twins), float(nearest / usual) if usual > 0 else float("nan"))
+def memorisation(space: Space, real: Encoded, generated: Encoded) -> Memorisation:
+    """Copies and near-copies of real points among generated ones; near by their features, which round, but copies exactly."""
+    known = Counter(_rows(space, real))
+    copies = np.mean([row in known for row in _rows(space, generated)])
+    twins = sum(n for n in known.values() if n > 1) / known.total()
+    a, b = (torch.from_numpy(features[:ROWS]) for features in features_of_both(space, real, generated))
+    usual = _to_nearest(a, a) if len(a) > 1 else 0.0
+    return Memorisation(float(copies), twins, _to_nearest(b, a) / usual if usual > 0 else math.nan)
+
+
+def _rows(space: Space, x: Encoded) -> list[bytes]:
+    """Encoded points, or the pieces of an endless text, as bytes that are equal where their numbers are."""
+    values = x.values if isinstance(x, Ragged) else x
+    if values.is_floating_point():
+        values = torch.where(values.isnan(), math.nan, values.double() + 0.0)  # -0.0 + 0.0 is 0.0: one zero, and one NaN
+        x = Ragged(values, x.offsets) if isinstance(x, Ragged) else values
+    return [row.numpy().tobytes() for row in (pieces(x) if endless(space) else x)]
+
+
+def _to_nearest(x: Tensor, y: Tensor) -> float:
+    """Median distance of points x (n, d) to the nearest of y (m, d), to the nearest other where they are the same."""
+    apart = torch.cdist(x, y)  # products are quick and find the nearest; how far it is, differences tell: of copies, nothing
+    if x is y:
+        apart.fill_diagonal_(math.inf)
+    return float(np.median((x - y[apart.argmin(1)]).norm(dim=1)))

@@ -40,10 +40,14 @@ def usefulness(space: Table, real: np.ndarray, synthetic: np.ndarray, target: An
     real, synthetic = (rows[~np.isnan(rows[:, at])] for rows in (real, synthetic))
     held = len(real) // 2
     n = min(len(real) - held, len(synthetic))
-    test = real[:held]
+    test, rest = real[:held], real[held:]
+    if column.numeric and len(np.unique(test[:, at])) < 2:
+        raise ValueError(
+            f"target={target!r} is the same in all of the {held} real rows to predict it in, so R^2 is 0 / 0; choose a column that varies"
+        )
     make = HistGradientBoostingRegressor if column.numeric else HistGradientBoostingClassifier
     scores = []
-    for train in (synthetic[:n], real[held : held + n]):
+    for train in (synthetic[:n], rest[:n] if n else rest):  # where synthetic rows tell nothing, real ones still tell what they can
         others, values = np.delete(train, at, 1), train[:, at]
         if len(np.unique(values)) < 2:  # only one answer was ever seen
             predicted = np.full(held, values[0] if len(values) else np.nan)

@@ -47,6 +47,21 @@ class Settings:
         return torch.float64 if data.dtype in (torch.float64, torch.int64, torch.int32) else torch.float32
 
 
+def check_settings(
+    *, epochs: int | None, steps: int | None, batch_size: int | None, learning_rate: float | None, precision: Any
+) -> None:
+    """Raise ValueError or TypeError for arguments of `fit` that no way of learning could take."""
+    for name, count in {"epochs": epochs, "steps": steps, "batch_size": batch_size}.items():
+        if count is not None:
+            check_count(name, count, 1)
+    if learning_rate is not None and not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
+        raise ValueError(f"learning_rate={shown(learning_rate)} must be a number above 0")
+    if epochs is not None and steps is not None:
+        raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
+    if not isinstance(precision, str) or precision not in get_args(Precision):
+        raise ValueError(f"precision={shown(precision)} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
+
+
 class Learns(Model):
     """A model that learns from data."""
 
@@ -94,15 +109,7 @@ class Learns(Model):
         for name, value in asked.items():
             if value is not None and name not in self.takes:
                 raise ValueError(f"{name}={shown(value)}: {type(self).__name__} learns {self.way} and takes no {name}; drop it")
-        for name in ("epochs", "steps", "batch_size"):
-            if asked[name] is not None:
-                check_count(name, asked[name], 1)
-        if learning_rate is not None and not (isinstance(learning_rate, Real) and 0 < learning_rate < float("inf")):
-            raise ValueError(f"learning_rate={shown(learning_rate)} must be a number above 0")
-        if epochs is not None and steps is not None:
-            raise ValueError(f"epochs={epochs} and steps={steps} say the same thing twice; pass one of them")
-        if not isinstance(precision, str) or precision not in get_args(Precision):
-            raise ValueError(f"precision={shown(precision)} is not known: choose 'auto', 'float32', 'float64' or 'bfloat16'")
+        check_settings(epochs=epochs, steps=steps, batch_size=batch_size, learning_rate=learning_rate, precision=precision)
         if precision not in ("auto", *self.precisions):
             either = " or ".join(map(repr, self.precisions))
             raise ValueError(f"precision={precision!r}: {type(self).__name__} learns {self.way}; pass {either}, or 'auto'")
@@ -202,6 +209,8 @@ class Learns(Model):
         if isinstance(validation, float):
             train, valid = _hold_out(train, validation, seed)
         elif isinstance(validation, Examples):
+            if not len(validation):
+                raise ValueError("validation: is empty; pass at least one example, or leave it out")
             valid = validation
         elif validation is not None:
             held_given = None

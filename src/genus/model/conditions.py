@@ -103,7 +103,8 @@ class Classifies(Conditional, CanSample, HasLikelihood):
         return super().flaw() or probability_flaw("prior", self.prior) or absent
 
     def _points(self, data: Any) -> Examples:
-        return replace(self.examples(data), given=None)
+        data = data.held_out if isinstance(data, Dataset) else data
+        return self.examples(replace(data, given_space=None, given=None) if isinstance(data, Examples) else data)
 
     def _joint(self, examples: Examples) -> Tensor:
         def joint(x: Tensor, g: Tensor | None) -> Tensor:
@@ -118,8 +119,9 @@ class Classifies(Conditional, CanSample, HasLikelihood):
 
     def _labelled(self, data: Any, given: Any) -> Examples:
         """Points with their labels: given, else a Dataset's own, else the column they were learned from."""
-        if isinstance(data, Dataset) and data.given is None and data.train.labels is not None:
-            data = data.with_labels_given()
+        data = data.held_out if isinstance(data, Dataset) else data
+        if isinstance(data, Examples) and data.given is None and data.labels is not None and given is None:
+            given = True
         column = classes_of(self.given_space).name if self.given_space is not None else None
         if given is None and column in getattr(data, "columns", ()):
             given = [column]

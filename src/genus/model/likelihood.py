@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from genus.data import Dataset, Examples
 from genus.fields import check_count
 from genus.likelihood import LikelihoodKind, LogLikelihood, concatenate
 from genus.model.model import Model
@@ -72,13 +73,13 @@ class HasLikelihood(HasScore):
                 f"data: {where} holds NaN, and {type(self).__name__} takes no missing values; {self.instead_of_missing}"
             )
 
-    def score_samples(self, X: Any, y: Any = None) -> Any:
+    def score_samples(self, X: Any, y: Any = None, *, given: Any = None) -> Any:
         """log-likelihood of each row as a numpy array: scikit-learn's name for `log_likelihood(X).nats`."""
-        return self.log_likelihood(X).nats.numpy()
+        return self.log_likelihood(X, given=given).nats.numpy()
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, *, given: Any = None) -> float:
         """Mean log-likelihood, larger is better: scikit-learn's name for `log_likelihood(X).mean`."""
-        return self.log_likelihood(X).mean
+        return self.log_likelihood(X, given=given).mean
 
 
 def missing_at(x: Encoded, first: int = 0) -> str | None:
@@ -99,8 +100,10 @@ class HasLogProb(HasLikelihood):
     def log_prob(self, x: Any, given: Any = None) -> Tensor:
         """log p(x) (n,) in nats, exact and differentiable in x and in the parameters.
 
-        x: points (n, *shape) as the space encodes them, or raw data. Raises ValueError for another shape.
+        x: points (n, *shape) as the space encodes them, raw data, or a Dataset's test part. Raises ValueError for another shape.
         """
+        if isinstance(x, Dataset | Examples):
+            return self._log_prob_of_batch(*self.examples(x, given).batch(slice(None)))
         space = self.fitted_space
         if not getattr(x.values if isinstance(x, Ragged) else x, "requires_grad", False):  # encoding would detach it
             x = space.encode(x)
@@ -110,14 +113,13 @@ class HasLogProb(HasLikelihood):
         values = x.values if isinstance(x, Ragged) else x
         refuse_shape(values, space.shape, "x")
         refuse_infinity(values, "x")
-        return self._log_prob_of_checked(x, given)
+        return self._log_prob_of_batch(x, self.given_features(given, len(x)))
 
-    def _log_prob_of_checked(self, x: Any, given: Any) -> Tensor:
+    def _log_prob_of_batch(self, x: Any, g: Tensor | None) -> Tensor:
         if not len(x):
             raise ValueError("x: is empty; pass at least one point")
         self.refuse_missing(x)
-        x = x.to(self.device)
-        return self.log_prob_of(x, self.given_features(given, len(x)))
+        return self.log_prob_of(x.to(self.device), None if g is None else g.to(self.device))
 
     def score_batch(self, x: Any, g: Tensor | None, samples: int) -> tuple[Tensor, Tensor | None]:
         return self.log_prob_of(x, g), None
@@ -160,6 +162,8 @@ class HasDensity(HasLogProb):
 
         On a space of whole numbers this is the density that dequantised data have; `log_likelihood` adds the noise.
         """
+        if isinstance(x, Dataset | Examples):
+            return super().log_prob(x, given)
         space = self.fitted_space
         x = space.encode(x) if isinstance(space, Table) and not isinstance(x, Tensor) else x
         read = as_tensor(x, "x")
@@ -168,7 +172,7 @@ class HasDensity(HasLogProb):
             x = space.encode(x)  # type: ignore[assignment]
         refuse_shape(x, space.shape, "x")
         refuse_infinity(x, "x")
-        return self._log_prob_of_checked(x, given)
+        return self._log_prob_of_batch(x, self.given_features(given, len(x)))
 
     def log_prob_of(self, x: Tensor, g: Tensor | None) -> Tensor:
         real = x.reshape(len(x), -1).to(torch.promote_types(x.dtype, self.dtype))  # all digits until the location is gone

@@ -19,7 +19,7 @@ from genus.data import Dataset, Examples, examples_of
 from genus.fields import FieldsSignature, fields_of, perhaps, shown
 from genus.randomness import check_seed, randomness
 from genus.spaces import Sequence, Space, Table
-from genus.spaces.arrays import said_of, scalar
+from genus.spaces.arrays import as_tensor, said_of, scalar
 from genus.spaces.known import encode_known
 
 T = TypeVar("T")
@@ -113,34 +113,59 @@ class Model(nn.Module):
 
     @property
     def fitted_space(self) -> Space:
-        """The space, or RuntimeError for a model that was not fitted."""
+        """The space, or RuntimeError for a model that was not fitted, or that was given other hyper-parameters since."""
         if self.space is None:
             raise RuntimeError(f"this {type(self).__name__} is not fitted: call fit(data) first, or genus.load_model(folder)")
+        if (asked := self.get_params()) != self.fitted_params:
+            name = next(name for name, value in asked.items() if value != self.fitted_params.get(name))
+            raise RuntimeError(
+                f"{name} is {asked[name]!r}, but the model was fitted with {self.fitted_params.get(name)!r}: fit again, or set it back"
+            )
         return self.space
 
     def examples(self, data: Any, given: Any = None) -> Examples:
-        """Data in this model's space: a Dataset (its test part), Examples, or raw data."""
+        """Data in this model's space: a Dataset (what of it is held out), Examples, or raw data. given=True: the labels are."""
         space = self.fitted_space
+        if given is not None and self.given_space is None:
+            raise ValueError(f"given: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
         if isinstance(data, Dataset):
-            data = data.test if len(data.test) else data.train
+            data = data.held_out
         if isinstance(data, Examples):
-            if given is not None:
-                raise ValueError("given: a Dataset carries its conditions; build it with Dataset.of(data, given=...)")
+            if not len(data):
+                raise ValueError("data: is empty; pass at least one example")
+            if given is True:
+                data = data.with_labels_given()
+            elif given is not None:
+                raise ValueError(
+                    "given: a Dataset carries its conditions; build it with Dataset.of(data, given=...), or pass given=True"
+                )
             examples = data
             if not data.space.encodes_like(space):  # other categories, another alphabet: told, or made this model's
                 examples = replace(data, space=space, points=self._encoded_anew(data))
             if self.given_space is None:
                 examples = replace(examples, given_space=None, given=None)
             elif data.given_space is not None and data.given_space != self.given_space:
-                given = self.given_space.encode(data.given_space.decode(data.given))  # type: ignore[arg-type]
+                with said_of("given"):
+                    given = self.given_space.encode(data.given_space.decode(data.given))  # type: ignore[arg-type]
                 examples = replace(examples, given_space=self.given_space, given=given)
         else:
-            if given is not None and self.given_space is None:
-                raise ValueError(f"given: this {type(self).__name__} was fitted without given=; fit it with given=, or drop it")
             examples = examples_of(data, given, space=space, given_space=self.given_space, holes=self.completes)
         if self.given_space is not None and examples.given is None and not self.given_optional:
-            raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too")
+            labels = ", True for the labels of these data" if examples.labels is not None else ""
+            raise ValueError(f"given: this {type(self).__name__} was fitted with given=; pass given= here too{labels}")
+        if examples.given is not None:
+            self._refuse_holes(examples.given)
         return examples
+
+    def _refuse_holes(self, given: Tensor) -> None:
+        """Raise ValueError for a condition that is missing where none was in training: nobody has learned what that means."""
+        space = self.given_space
+        for i, column in enumerate(space.columns if isinstance(space, Table) else ()):
+            if not column.missing and bool((holes := given[:, i].isnan()).any()):
+                what = repr(column.name) if space.form == "frame" else "number" if column.numeric else "label"  # type: ignore[union-attr]
+                raise ValueError(
+                    f"given: row {int(holes.nonzero()[0, 0])} has no {what}, and in training every row had one; drop the row, or fill it in"
+                )
 
     def _encoded_anew(self, data: Examples) -> Any:
         """Points of another space as this model's space encodes what they were."""
@@ -173,7 +198,7 @@ class Model(nn.Module):
         return None
 
     def given_features(self, given: Any, n: int) -> Tensor | None:
-        """What a learned condition means to a network, (n, given_dims); one condition serves all n."""
+        """What a learned condition means to a network, (n, given_dims); one condition, alone or in a row, serves all n."""
         if self.given_space is None:
             if given is not None:
                 raise ValueError(
@@ -191,7 +216,10 @@ class Model(nn.Module):
         elif isinstance(given := scalar(given), str) or not hasattr(given, "__len__"):
             given = [given]
         with said_of("given"):
+            if not isinstance(self.given_space, Table) and as_tensor(given).shape == self.given_space.shape:  # one row
+                given = as_tensor(given)[None]
             encoded = self.given_space.encode(given)
+        self._refuse_holes(encoded)  # type: ignore[arg-type]
         if len(encoded) == 1:
             encoded = encoded[0:1].expand(n, *encoded.shape[1:])  # type: ignore[union-attr]
         if len(encoded) != n:
@@ -201,13 +229,13 @@ class Model(nn.Module):
     @contextmanager
     def verb(self, seed: int, stream: str, step: int = 0) -> Iterator[None]:
         """Evaluation mode, no gradients, keyed randomness: the surroundings of sampling and scoring."""
-        training = self.training
-        self.eval()
-        try:
-            with torch.no_grad(), randomness(check_seed(seed), stream, step):
+        with torch.no_grad(), randomness(check_seed(seed), stream, step):  # which one thread at a time enters
+            training = self.training
+            self.eval()
+            try:
                 yield
-        finally:
-            self.train(training)
+            finally:
+                self.train(training)
 
     def on_batches(
         self, examples: Examples, answer: Callable[[Any, Tensor | None], T], stream: str, seed: int = 0, size: int = 4096

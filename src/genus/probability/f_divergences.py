@@ -11,8 +11,9 @@ from samples alone, and T = f'(p / q) makes the bound tight:
     D_f(p || q) >= E_p T(x) - E_q f*(T(x))                      Nguyen, Wainwright & Jordan 2010
 
 An f-GAN (Nowozin, Cseke & Tomioka 2016, arXiv:1606.00709) trains T = g(v) on a network's output v, where g, increasing,
-keeps T in the domain of f*. Written here so that the optimal v is the log-ratio log p/q itself, up to a constant; and
-f*(g(v)) is written out beside f* and g, because composed they overflow.
+keeps T in the domain of f*. The optimal v, where g(v) = f'(p / q), is the log-ratio log p/q itself for KL (up to a constant),
+reverse KL, Jensen-Shannon, GAN and alpha; of the others it only grows with it. f*(g(v)) is written out beside f* and g,
+because composed they overflow.
 
 GAN stands among them for its bound, though it is no divergence: f(1) = -log 4, so D_f = 2 JS - log 4 is negative where p = q.
 Pearson's chi-square divides by q, int (p - q)^2 / q, and Neyman's by p.

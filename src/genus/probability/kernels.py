@@ -104,14 +104,17 @@ def permutation_test(x: Any, y: Any, kernel: Kernel | None = None, *, permutatio
     """Whether x (n, d) and y (m, d) come from one distribution, by their unbiased MMD^2 or, given `distance_kernel`, energy.
 
     The p-value (1 + reached) / (1 + permutations) is exact at any sample size (Phipson & Smyth 2010): under equality it
-    is below any level at most that often. Every tile of the kernel serves all permutations. Raises as `mmd` does.
+    is below any level at most that often. Every tile of the kernel serves all permutations. Unless given, the kernel is a
+    Gaussian of the median distance between points of both samples together. Raises as `mmd` does.
     """
     permutations = check_count("permutations", permutations, 1)
     x, y = points(x, y, least=2)
     pooled = torch.cat([x, y])
     with torch.no_grad(), randomness(check_seed(seed), "permutations"):
         places = torch.stack([torch.arange(len(pooled)), *(torch.randperm(len(pooled)) for _ in range(permutations))], 1)
-        values = _mmd(pooled, (places < len(x)).to(pooled), kernel or gaussian_kernel(median_distance(x, y)), unbiased=True)
+        mixed = pooled[torch.randperm(len(pooled))]  # a bandwidth that knew which points are x would make the test inexact
+        kernel = kernel or gaussian_kernel(median_distance(mixed, mixed))
+        values = _mmd(pooled, (places < len(x)).to(pooled), kernel, unbiased=True)
     reached = int((values[1:] >= values[0] - 1e-9 * values.abs().max()).sum())
     return PermutationTest(float(values[0]), (1 + reached) / (1 + permutations))
 

@@ -46,8 +46,20 @@ def gibbs(
         order = range(blocks) if scan == "systematic" else torch.randint(blocks, (blocks,)).tolist()
         x = state.x
         for block in order:
-            x = conditionals[block](x)
+            x = _drawn(conditionals[block](x), x, block)
         return State(x), None
 
     with seeded(seed, "gibbs"):
         return run_chains(sweep, State(x.clone()), num_samples=num_samples, num_warmup=num_warmup, thinning=thinning)
+
+
+def _drawn(drawn: Tensor, x: Tensor, block: int) -> Tensor:
+    """What a conditional made of x, or TypeError or ValueError where it is no x."""
+    if not isinstance(drawn, Tensor):
+        raise TypeError(f"conditionals: number {block} gave {type(drawn).__name__}; return all of x, with its block drawn anew")
+    if drawn.shape != x.shape:
+        raise ValueError(
+            f"conditionals: number {block} gave shape {tuple(drawn.shape)} for x of shape {tuple(x.shape)}; return all of x, with its "
+            "block drawn anew"
+        )
+    return drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ _DTYPES = {
     name: getattr(torch, name)
     for name in ("float16", "bfloat16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 }
-_WIDER = {"uint16": np.int32, "uint32": np.int64, "longdouble": np.float64}
+_WIDER = {torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.int64}  # torch hardly computes with these
 
 
 def as_tensor(raw: Any, name: str = "data") -> Tensor:
@@ -39,9 +40,7 @@ def as_tensor(raw: Any, name: str = "data") -> Tensor:
             raise TypeError(f"{name}: a structured array is a table; pass pandas.DataFrame({name})")
         if array.dtype.kind == "c":
             raise TypeError(f"{name}: complex numbers have no space here; pass real and imaginary parts as columns")
-        if array.dtype.name in _WIDER:
-            array = array.astype(_WIDER[array.dtype.name])
-        if array.dtype.name not in _DTYPES:
+        if array.dtype.name not in _DTYPES and array.dtype.kind != "u":
             array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
         # torch refuses negative strides and read-only memory (it could be written through)
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable or not array.dtype.isnative:
@@ -50,6 +49,11 @@ def as_tensor(raw: Any, name: str = "data") -> Tensor:
     if tensor.is_complex():
         raise TypeError(f"{name}: complex numbers have no space here; pass real and imaginary parts as columns")
     refuse_rowless(tensor, name)
+    if (wider := _WIDER.get(tensor.dtype)) is None:
+        return tensor
+    tensor = tensor.to(wider)
+    if wider is torch.int64 and bool((tensor < 0).any()):
+        raise ValueError(f"{name}: holds whole numbers beyond 2**63; pass them as floats")
     return tensor
 
 
@@ -79,6 +83,10 @@ def refuse_rowless(raw: Any, name: str) -> None:
     """Raise TypeError or ValueError for an array whose rows are not there to be read."""
     if hasattr(raw, "toarray"):  # of scipy
         raise TypeError(f"{name}: is sparse; pass {name}.toarray()")
+    if isinstance(raw, Tensor) and raw.is_nested:
+        raise TypeError(f"{name}: nested tensors are not taken; pass list({name}.unbind())")
+    if isinstance(raw, Tensor) and raw.is_quantized:
+        raise TypeError(f"{name}: quantised tensors are not taken; pass {name}.dequantize()")
     if isinstance(raw, Tensor) and raw.layout is not torch.strided:
         raise TypeError(f"{name}: sparse tensors are not taken; pass {name}.to_dense()")
     if isinstance(raw, Tensor) and raw.is_meta:
@@ -88,8 +96,8 @@ def refuse_rowless(raw: Any, name: str) -> None:
 
 
 def scalar(raw: Any) -> Any:
-    """What an array of no axes holds; anything else as it is."""
-    return raw.item() if isinstance(raw, Tensor | np.ndarray) and raw.ndim == 0 else raw
+    """What an array of no axes holds, and numpy's numbers as Python's; anything else as it is."""
+    return raw.item() if isinstance(raw, Tensor | np.ndarray | np.number) and raw.ndim == 0 else raw
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:
@@ -124,11 +132,30 @@ def refuse_infinity(x: Tensor, name: str) -> None:
         raise ValueError(f"{name}: row {row} holds infinity; remove the row, or write NaN if the value is missing")
 
 
+def ends_of(info: Any) -> tuple[float, float]:
+    """The least and the greatest number that a dtype holds (its iinfo or finfo), of those that float64 does: beyond them a cast
+    wraps round."""
+    return float(info.min), float(info.max) if info.bits < 64 else math.nextafter(float(info.max), 0)
+
+
+def refuse_alone(x: Tensor, shape: tuple[int, ...], name: str = "data") -> None:
+    """Raise ValueError for one point of this shape where several belong."""
+    if tuple(x.shape) == tuple(shape):
+        raise ValueError(
+            f"{name}: has shape {tuple(shape)}, that of one point alone: expected {_batch_of(shape)}; pass {name}[None], a batch of one"
+        )
+
+
 def refuse_shape(x: Tensor, shape: tuple[int, ...], name: str = "data") -> None:
+    refuse_alone(x, shape, name)
     if tuple(x.shape[1:]) != tuple(shape):
         raise ValueError(
-            f"{name}: has shape {tuple(x.shape)}, but this space holds points of shape {tuple(shape)}: expected (n{''.join(f', {size}' for size in shape)})"
+            f"{name}: has shape {tuple(x.shape)}, but this space holds points of shape {tuple(shape)}: expected {_batch_of(shape)}"
         )
+
+
+def _batch_of(shape: tuple[int, ...]) -> str:
+    return f"(n{''.join(f', {size}' for size in shape)})"
 
 
 def probability_flaw(name: str, p: Tensor) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor
+from genus.spaces.arrays import as_tensor, refuse_alone
 from genus.spaces.space import Space
 
 LAYOUTS = ("nchw", "nhwc", "nhw")
@@ -35,18 +35,20 @@ class Images(Space):
         self.channels, self.height, self.width, self.levels, self.layout = channels, height, width, levels, layout
         self.shape = (channels, height, width)
 
+    @property
+    def raw_shape(self) -> tuple[int, ...]:
+        """Of one image as the layout has it."""
+        height, width = self.height, self.width
+        return {"nchw": self.shape, "nhwc": (height, width, self.channels), "nhw": (height, width)}[self.layout]
+
     def encode(self, raw: Any) -> Tensor:
-        x = as_tensor(raw)
-        expected = {
-            "nchw": (self.channels, self.height, self.width),
-            "nhwc": (self.height, self.width, self.channels),
-            "nhw": (self.height, self.width),
-        }[self.layout]
+        x, expected = as_tensor(raw), self.raw_shape
         if tuple(x.shape[1:]) == self.shape:  # encoded points are taken as they are
             pass
         elif tuple(x.shape[1:]) == expected:
             x = x.unsqueeze(1) if self.layout == "nhw" else x.permute(0, 3, 1, 2)
         else:
+            refuse_alone(x, expected)
             raise ValueError(
                 f"data: has shape {tuple(x.shape)}, but these images are (n, {', '.join(map(str, expected))}); crop or resize them"
             )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, holds_missing, refuse_infinity, refuse_shape, said_of
+from genus.spaces.arrays import as_tensor, holds_missing, refuse_infinity, refuse_shape, said_of, scalar
 from genus.spaces.binary import Binary
 from genus.spaces.images import Images
 from genus.spaces.reals import Reals
@@ -40,26 +40,32 @@ def space_row(space: Space, known: Any) -> Tensor:
         known = rows[0] if len(rows) == 1 else known
     if isinstance(known, dict):
         row = torch.full((1, space.dims), torch.nan, dtype=torch.float64)
-        for name, value in known.items():
+        for name, value in ((scalar(name), value) for name, value in known.items()):
             if isinstance(space, Table):
                 with said_of("given"):
                     row[0, space.position(name)] = space.encode_value(name, value)
             elif isinstance(name, int) and -space.dims <= name < space.dims:
                 if not isinstance(value, Real):
                     raise TypeError(f"given: {value!r} in column {name} is of type {type(value).__name__}, but it must be a number")
-                row[0, name] = float(value)
+                try:
+                    row[0, name] = float(value)
+                except OverflowError as error:  # of Python's whole numbers
+                    raise ValueError(f"given: column {name} holds a number too large for float64; divide it") from error
             else:
                 raise ValueError(f"given: {name!r} is no column; columns are numbered 0 to {space.dims - 1}")
         row = row.reshape(1, *space.shape)
     else:
-        row = as_tensor(known, "given")
-        row = row[None] if tuple(row.shape) == tuple(space.shape) else row
-        if row.dim() > len(space.shape) and len(row) != 1:
+        row, raw_shape = as_tensor(known, "given"), space.raw_shape if isinstance(space, Images) else space.shape
+        row = row[None] if tuple(row.shape) in (space.shape, raw_shape) else row
+        if row.dim() > len(raw_shape) and len(row) != 1:
             raise ValueError(f"given: has {len(row)} rows, but one row of known cells serves for all; pass one, or use complete")
+        if isinstance(space, Images):  # encoded, they lie otherwise
+            with said_of("given"):
+                row = encode_known(space, row)  # type: ignore[assignment]
         refuse_shape(row, space.shape, "given")
         row = row.double()
     refuse_infinity(row, "given")
     whole = row if isinstance(space, Table) else row.nan_to_num(0.0)
     with said_of("given"):  # raises where a cell is no value of the space
-        space.encode(whole.long() if bool((whole == whole.floor()).all()) else whole)
+        space.encode(whole.long() if bool((whole == whole.long()).all()) else whole)  # beyond int64 long() is another number
     return row

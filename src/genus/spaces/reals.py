@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from genus.spaces.arrays import as_tensor, dtype_name, dtype_named, holds_missing, refuse_infinity, refuse_shape
+from genus.spaces.arrays import as_tensor, dtype_name, dtype_named, ends_of, holds_missing, refuse_infinity, refuse_shape
 from genus.spaces.space import Space, Standardisation, flat_tensor, names_of, no_spread
 
 
@@ -76,9 +75,8 @@ class Reals(Space):
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The least and the greatest number that the dtype holds, of those that float64 does: beyond them a cast wraps round."""
-        info = torch.finfo(self.dtype) if self.dtype.is_floating_point else torch.iinfo(self.dtype)
-        return float(info.min), float(info.max) if info.bits < 64 else math.nextafter(float(info.max), 0)
+        """The least and the greatest number that the dtype holds."""
+        return ends_of(torch.finfo(self.dtype) if self.dtype.is_floating_point else torch.iinfo(self.dtype))
 
     def from_standardised(self, z: Tensor) -> Tensor:
         location, scale = (t.to(z.device) for t in self.location_scale)

@@ -172,6 +172,8 @@ class Standardisation:
         self.count += count
 
     def location_scale(self) -> tuple[list[float], list[float]]:
+        if not self.count.any():
+            raise ValueError("data: every value is missing (NaN), so there is nothing to learn from; pass some that are known")
         deviation = (self.sum_of_squares / self.count.clamp_min(1)).sqrt() * self.unit
         if not deviation.isfinite().all():
             name = self.names[int((~deviation.isfinite()).nonzero()[0])]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genus.fields import perhaps
-from genus.spaces.arrays import refuse_infinity, refuse_rowless
+from genus.spaces.arrays import ends_of, refuse_infinity, refuse_rowless, scalar
 from genus.spaces.space import Space, Standardisation, no_spread
 from genus.warn import warn
 
@@ -226,7 +226,9 @@ class Table(Space):
         import pandas as pd
 
         column = self.columns[self.position(name)]
-        return float(_encode_column(column, pd.Series([value]))[0])
+        cell = _encode_column(column, pd.Series([value]))
+        _refuse_unheld(column, cell)
+        return float(cell[0])
 
     def encodes_like(self, other: Space) -> bool:
         if not isinstance(other, Table):
@@ -257,7 +259,7 @@ def _series(values: Any) -> Any:
 def _infer_column(series: Any, kind: Kind | None) -> Column:
     import pandas as pd
 
-    name, dtype, present = series.name, str(series.dtype), series.dropna()
+    name, dtype, present = scalar(series.name), str(series.dtype), series.dropna()
     if not isinstance(name, str | int):
         raise TypeError(f"data: the column {name!r} must be named by a string or a whole number; rename it")
     _refuse_half_characters(name, str(name))
@@ -364,6 +366,8 @@ def _encode_column(column: Column, series: Any) -> np.ndarray:
             values = present.to_numpy(dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError(f"data: the column {column.name!r} is {column.kind}, but holds {present.iloc[0]!r}") from error
+        except OverflowError as error:  # of Python's whole numbers
+            raise ValueError(f"data: the column {column.name!r} holds a number too large for float64; divide it") from error
         if not np.isfinite(values).all():
             raise ValueError(f"data: the column {column.name!r} holds infinity; write NaN if the value is missing")
         odd = ~np.isin(values, (0, 1)) if column.kind == "boolean" else values != np.floor(values)
@@ -394,13 +398,32 @@ def _different(present: Any) -> tuple[np.ndarray, list[Any]]:
     values = found.tolist()
     odd = next((v for v in values if not isinstance(v, str | int | float | np.integer | np.floating | np.bool_)), None)
     if odd is not None:
-        raise _no_category(present.name, odd)
+        raise _no_category(scalar(present.name), odd)
     return places, values
+
+
+def _refuse_unheld(column: Column, values: np.ndarray) -> None:
+    """Raise ValueError for numbers that the raw dtype of their column does not hold: a cast would wrap them round."""
+    import pandas as pd
+
+    if not column.numeric:
+        return
+    raw = pd.Series([], dtype=column.dtype).to_numpy().dtype  # type: ignore[call-overload]
+    if raw.kind not in "iuf" or np.can_cast(np.float64, raw):
+        return
+    least, most = ends_of(np.finfo(raw) if raw.kind == "f" else np.iinfo(raw))
+    odd = (values < least) | (values > most)
+    if odd.any():
+        raise ValueError(
+            f"data: the column {column.name!r} holds {values[odd][0]:g}, which is beyond {column.dtype}, its dtype in fitting; "
+            "fit the model on data of a wider one"
+        )
 
 
 def _decode_column(column: Column, values: np.ndarray) -> Any:
     import pandas as pd
 
+    _refuse_unheld(column, values)
     absent = np.isnan(values)
     if column.kind == "continuous" or (column.kind == "integer" and not absent.any()):
         filled = values

@@ -107,7 +107,7 @@ def texts_of(raw: Any) -> list[str]:
     """A list of strings, checked. Raises TypeError where something else is among them."""
     wrong = [item for item in raw if not isinstance(item, str)]
     if wrong:
-        raise TypeError(f"data: a list of strings also holds {wrong[0]!r}; drop it, or make it a string")
+        raise TypeError(f"data: a list of strings also holds {wrong[0]!r}; drop it, or make every item a string")
     return list(raw)
 
 

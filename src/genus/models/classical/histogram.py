@@ -36,7 +36,8 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
 
     Categories, tokens, bits and whole numbers have probabilities: volume counts the values in a cell, one where there is
     room. Where the space knows no range (real numbers, plain whole numbers) `bins` cells share the range of the data and
-    one more cell, as wide as all of them, lies at either end for what the data missed; beyond, the density is zero (-inf).
+    one more cell, as wide as all of them, lies at either end for what the data missed, as far as their dtype reaches; beyond,
+    the density is zero (-inf).
     The density is level within a cell, so that its gradient in x is zero.
 
     Missing values (NaN) are summed out exactly of what is scored. Of what is learned, too: where coordinates are independent
@@ -148,6 +149,13 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
         return _axes(self.fitted_space)[1].isnan().to(self.device)
 
     @property
+    def _reach(self) -> tuple[Tensor, Tensor]:
+        """(d,) length of the wide cell below the others, and of that above; 0 where there is none."""
+        reach = (self.high - self.low) * self._open
+        least, end = _ends(self.fitted_space)
+        return torch.minimum(reach, self.low - least).clamp_min(0), torch.minimum(reach, end - self.high).clamp_min(0)
+
+    @property
     def _between(self) -> Tensor:
         """(d,) cells of each axis but for the wide ones at its ends."""
         return ((self.high - self.low) / self.width).sub(1e-7).ceil().long()
@@ -155,7 +163,7 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
     @property
     def _cells(self) -> list[int]:
         """Cells of each axis."""
-        return (self._between + 2 * self._open).tolist()
+        return (self._between + sum(wide > 0 for wide in self._reach)).tolist()
 
     @property
     def _tables_of(self) -> Literal["joint", "independent", "markov"]:
@@ -201,20 +209,20 @@ class Histogram(LearnsInClosedForm, CanSample, HasLogProb, Completes):
 
     def _cells_of(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         """The number of the cell on each axis, -1 for a missing value, and whether it may lie on the axis; both (n, d)."""
-        reach, last = (self.high - self.low) * self._open, self._between - 1
+        (below, above), last = self._reach, self._between - 1
         cells = torch.minimum(((flat - self.low) / self.width).floor().clamp_min(0).long(), last)
-        cells = torch.where(flat < self.low, -1, torch.where(flat < self.high, cells, last + 1)) + self._open.long()
-        inside, missing = (flat >= self.low - reach) & (flat < self.high + reach), flat.isnan()
+        cells = torch.where(flat < self.low, -1, torch.where(flat < self.high, cells, last + 1)) + (below > 0)
+        inside, missing = (flat >= self.low - below) & (flat < self.high + above), flat.isnan()
         return torch.where(inside, cells, 0).masked_fill_(missing, -1), inside | missing
 
     def _intervals(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Lower end and length of each cell, (n, d); of whole numbers, the length is how many they are."""
-        number = cells - self._open.long()
+        below, above = self._reach
+        number = cells - (below > 0).long()
         start = self.low + number * self.width
-        reach = self.high - self.low
-        start = torch.where(number < 0, self.low - reach, torch.where(number < self._between, start, self.high))
-        outside = (number < 0) | (number >= self._between)
-        return start, torch.where(outside, reach, torch.minimum(self.width, self.high - start))
+        start = torch.where(number < 0, self.low - below, torch.where(number < self._between, start, self.high))
+        length = torch.where(number < self._between, torch.minimum(self.width, self.high - start), above)
+        return start, torch.where(number < 0, below, length)
 
     def _index(self, cells: Tensor) -> Tensor:
         """Where the tables keep these cells, (n, tables)."""
@@ -321,6 +329,16 @@ def _axes(space: Space) -> tuple[Tensor, Tensor, Tensor]:
     levels = float(getattr(space, "levels", math.nan))
     low, high = (torch.full((space.dims,), end, dtype=torch.float64) for end in (levels * 0, levels))
     return torch.full((space.dims,), space.discrete), low, high
+
+
+def _ends(space: Space) -> tuple[float, float]:
+    """The least number that a coordinate without a range can be, and the end of what it can be."""
+    if isinstance(space, Sequence):
+        return _ends(space.item)
+    if not isinstance(space, Reals):
+        return -math.inf, math.inf
+    least, most = space.ends
+    return least, most + space.discrete
 
 
 def _axis(column: Column) -> tuple[float, float]:
