@@ -426,7 +426,7 @@ def test_a_table_gives_back_no_number_that_the_dtype_does_not_hold(dtype, number
 
 
 @pytest.mark.parametrize("space", [Reals(1, "int64"), Reals(1), Table.of(pd.DataFrame({0: [1, 2]}))], ids=repr)
-@pytest.mark.parametrize("number", [10**400, -(10**400), 10**39])
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**39], ids=["400 digits", "less", "39 digits"])
 def test_a_known_number_that_no_dtype_holds(space, number):
     with pytest.raises(ValueError, match="given: .*(too large|beyond)"):
         space_row(space, {0: number})
