@@ -75,9 +75,7 @@ def save_model(model: Model, folder: str | Path) -> None:
 
 def _refuse_cast(model: Model) -> None:
     """Raise ValueError for numbers of another kind than `load_model` takes."""
-    sketch, tensors = type(model)(**model.get_params()), model.state_dict()
-    sketch.given_space = model.given_space
-    build_on_meta(sketch, model.fitted_space)
+    sketch, tensors = sketch_of(model), model.state_dict()
     for name, built in sketch.state_dict().items():
         if (held := tensors[name].dtype) not in _kinds(sketch, name, built):
             raise ValueError(
@@ -219,6 +217,14 @@ def _model_of(config: dict[str, Any]) -> tuple[Model, Space]:
         raise ValueError(f"{config['model']} cannot stand on this space: {reason}")
     build_on_meta(model, space)
     return model, space
+
+
+def sketch_of(model: Model) -> Model:
+    """A model as this one is before it learns, without memory."""
+    sketch = type(model)(**model.get_params())
+    sketch.given_space = model.given_space
+    build_on_meta(sketch, model.fitted_space)
+    return sketch
 
 
 def build_on_meta(model: Model, space: Space) -> None:

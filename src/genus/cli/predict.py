@@ -51,7 +51,8 @@ def run(words: list[str]) -> Answer:
     if all(examples.given is not None for _, examples in parts):
         found["accuracy"] = sum(model.accuracy(examples) * len(examples) for _, examples in parts) / len(frame)
         found["includes_training"] = fitted_to is not None and source.same_data(fitted_to)
-        told = f"accuracy {found['accuracy']:.4f}{', training examples included' * found['includes_training']}; {told}"
+        whose = ", training examples included" if found["includes_training"] else ""
+        told = f"accuracy {found['accuracy']:.4f}{whose}; {told}"
     if output is None:
         return Answer(export.printed(frame), {**found, "output": None, "predicted": frame})
     written = write_file(output, table_bytes(frame, output.suffix.lower()))

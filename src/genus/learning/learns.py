@@ -157,12 +157,10 @@ class Learns(Model):
     def _refuse_vast(self, device: torch.device) -> None:
         """Raise ValueError where the parameters alone do not fit in memory: some systems kill who asks for it. What else is
         wrong with them, `learn` will say."""
-        from genus.artifacts import build_on_meta
+        from genus.artifacts import sketch_of
 
-        sketch = type(self)(**self.get_params())
-        sketch.given_space = self.given_space
         try:
-            build_on_meta(sketch, self.fitted_space)
+            sketch = sketch_of(self)
         except Exception as error:
             if "overflow" not in str(error):
                 return

@@ -100,8 +100,7 @@ class Imputes(Completes):
 
     def best_density(self, x: Tensor, fill: Callable[[Tensor], Tensor]) -> Tensor:
         """`fill_density`, with known whole numbers at the middle of their cells [x, x + 1) instead of anywhere in them."""
-        flat = x.reshape(len(x), -1).double()
-        return self._there_and_back(x, flat + 0.5 * self.fitted_space.integer_coordinates.to(flat), fill)
+        return self._there_and_back(x, self.fitted_space.middles(x, torch.float64), fill)
 
     def impute(self, data: Any) -> Any:
         """The same rows with every missing cell (NaN) at its best guess given the others: the mean of a number, rounded where

@@ -91,6 +91,11 @@ class Space:
         integer = self.integer_coordinates.to(flat.device)
         return flat + torch.rand_like(flat) * integer if integer.any() else flat
 
+    def middles(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Real coordinates (n, dims) of encoded points, as `dequantise` gives them, but whole numbers at the middle of [x, x + 1)."""
+        flat = x.reshape(len(x), -1).to(dtype)
+        return flat + self.integer_coordinates.to(flat) / 2
+
     def standardise(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """z (n, dims) of real coordinates and log|dz/dx| (n,), counted over what is not missing."""
         location, scale = (t.to(real) for t in self.location_scale)

@@ -81,14 +81,8 @@ class _Discriminant(LearnsFromLabels, HasDensity, Imputes):
 
     def class_log_prob(self, x: Tensor) -> Tensor:
         """log p(x, y = c) (n, C); a whole number is read at the middle of its cell [x, x + 1)."""
-        z, log_det = self._standardised(x)
+        z, log_det = self.fitted_space.standardise(self.fitted_space.middles(x, self.dtype))
         return self.joint(z) + log_det[:, None]
-
-    def _standardised(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """z (n, d) of encoded points and log|dz/dx| (n,); a whole number is read at the middle of its cell [x, x + 1)."""
-        return self.fitted_space.standardise(
-            x.reshape(len(x), -1).to(self.dtype) + self.fitted_space.integer_coordinates.to(x.device) / 2
-        )
 
     def draw(self, n: int, g: Tensor | None) -> Encoded:
         which = self.draw_classes(n, g)
@@ -152,7 +146,7 @@ class LinearDiscriminant(_Discriminant):
         centre, directions = self._directions()
 
         def coordinates(x: Tensor, g: Tensor | None) -> Tensor:
-            z, _ = self._standardised(x)
+            z, _ = self.fitted_space.standardise(self.fitted_space.middles(x, self.dtype))
             z = gaussians.fill(z, *self._mixture, sample=False)
             return ((z - centre) @ directions).cpu()
 

@@ -94,8 +94,7 @@ class FactorAnalysis(LearnsInClosedForm, LearnsByEM, CanSample, HasDensity, HasL
 
     def code_of(self, x: Tensor, g: Tensor | None) -> Tensor:
         space = self.fitted_space
-        flat = x.reshape(len(x), -1).to(self.dtype)
-        z, _ = space.standardise(flat + 0.5 * space.integer_coordinates.to(flat))  # whole numbers: the middle of [x, x + 1)
+        z, _ = space.standardise(space.middles(x, self.dtype))
         return factors.posterior(z, self._factors).code.float()
 
     def point_of(self, z: Tensor, g: Tensor | None) -> Encoded:
